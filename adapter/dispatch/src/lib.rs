@@ -1,0 +1,1 @@
+//! dispatch: see docs/ARCHITECTURE.md.

@@ -1,0 +1,1 @@
+//! golang: see docs/ARCHITECTURE.md.

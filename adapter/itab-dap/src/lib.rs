@@ -1,0 +1,1 @@
+//! itab-dap: the program as a library.

@@ -1,0 +1,2 @@
+//! itab-dap: the program.
+fn main() {}

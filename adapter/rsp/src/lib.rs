@@ -1,0 +1,1 @@
+//! rsp: see docs/ARCHITECTURE.md.

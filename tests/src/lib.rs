@@ -1,0 +1,1 @@
+//! The tests crate: helpers for end-to-end tests.
