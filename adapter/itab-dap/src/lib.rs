@@ -1,1 +1,3 @@
 //! itab-dap: the program as a library.
+
+pub mod config;
