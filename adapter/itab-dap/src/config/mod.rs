@@ -15,6 +15,7 @@ mod value;
 
 pub use attach::{AttachConfig, AttachMode};
 pub use common::{BackendConfig, BackendKind, Common, Limits, PathRule, Probes, ShowItab};
+pub(crate) use flags::flag_value;
 pub use flags::{FlagError, merge_build_flags, split_flags};
 pub use launch::{LaunchConfig, Mode, OutputMode};
 pub use schema::{attach_schema, launch_schema};
