@@ -1,0 +1,3 @@
+module example.org/itab-dap/examples
+
+go 1.21
