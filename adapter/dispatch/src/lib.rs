@@ -1,1 +1,4 @@
-//! dispatch: see docs/ARCHITECTURE.md.
+//! L2 `dispatch`: call sites, their targets and the chain from itab to the body that the author wrote.
+
+mod decode;
+mod model;

@@ -1,0 +1,620 @@
+//! Lifts arm64 instructions. What is not listed clobbers everything that it writes.
+
+use capstone::arch::{ArchDetail, DetailsArchInsn};
+use capstone::arch::arm64::{
+    Arm64CC as C, Arm64Extender as E, Arm64Insn as I, Arm64OperandType, Arm64Reg as X, Arm64Shift,
+};
+use capstone::{Insn, InsnDetail, RegId};
+
+use crate::model::{Alu, Cond, Dst, Flags, Flow, Mem, Op, R, SelectHow, Src, Target};
+
+const SP: R = 31;
+/// Stands for XZR: reads as 0, writes go nowhere.
+const ZERO: R = 255;
+
+fn general(r: u32) -> Option<(R, u8)> {
+    Some(match r {
+        X::ARM64_REG_SP => (SP, 8),
+        X::ARM64_REG_WSP => (SP, 4),
+        X::ARM64_REG_XZR => (ZERO, 8),
+        X::ARM64_REG_WZR => (ZERO, 4),
+        X::ARM64_REG_FP => (29, 8),
+        X::ARM64_REG_LR => (30, 8),
+        r if (X::ARM64_REG_X0..=X::ARM64_REG_X28).contains(&r) => ((r - X::ARM64_REG_X0) as R, 8),
+        r if (X::ARM64_REG_W0..=X::ARM64_REG_W30).contains(&r) => ((r - X::ARM64_REG_W0) as R, 4),
+        _ => return None,
+    })
+}
+
+/// Vector register and the bytes that its name stands for.
+fn vector(r: u32) -> Option<(R, u8)> {
+    for (base, size) in [
+        (X::ARM64_REG_Q0, 16),
+        (X::ARM64_REG_V0, 16),
+        (X::ARM64_REG_D0, 8),
+        (X::ARM64_REG_S0, 4),
+        (X::ARM64_REG_H0, 2),
+        (X::ARM64_REG_B0, 1),
+    ] {
+        if (base..base + 32).contains(&r) {
+            return Some(((r - base) as R, size));
+        }
+    }
+    None
+}
+
+#[derive(Clone, Copy)]
+enum Opd {
+    Reg(R, u8),
+    Vec(R, u8),
+    Imm(i64),
+    Mem(Mem),
+    Other,
+}
+
+impl Opd {
+    fn src(self) -> Option<Src> {
+        Some(match self {
+            Opd::Reg(ZERO, _) => Src::Imm(0),
+            Opd::Reg(r, _) => Src::Reg(r),
+            Opd::Imm(i) => Src::Imm(i),
+            _ => return None,
+        })
+    }
+
+    fn dst(self) -> Option<Dst> {
+        Some(match self {
+            Opd::Reg(ZERO, _) => Dst::None,
+            Opd::Reg(r, _) => Dst::Reg(r),
+            _ => return None,
+        })
+    }
+
+    fn size(self) -> u8 {
+        match self {
+            Opd::Reg(_, s) | Opd::Vec(_, s) => s,
+            _ => 8,
+        }
+    }
+}
+
+struct Arm<'a> {
+    id: u32,
+    n: usize,
+    o: [Opd; 5],
+    written: [bool; 5],
+    /// Shift or extension of the last register operand: (how, amount).
+    shift: Option<(Alu, u8)>,
+    extend: Option<(u8, bool)>,
+    cc: Cond,
+    flags: bool,
+    writeback: bool,
+    post: bool,
+    detail: &'a InsnDetail<'a>,
+}
+
+fn condition(cc: C) -> Cond {
+    match cc {
+        C::ARM64_CC_EQ => Cond::Eq,
+        C::ARM64_CC_NE => Cond::Ne,
+        C::ARM64_CC_HS => Cond::AboveEq,
+        C::ARM64_CC_LO => Cond::Below,
+        C::ARM64_CC_MI => Cond::Neg,
+        C::ARM64_CC_PL => Cond::NotNeg,
+        C::ARM64_CC_VS => Cond::Overflow,
+        C::ARM64_CC_VC => Cond::NoOverflow,
+        C::ARM64_CC_HI => Cond::Above,
+        C::ARM64_CC_LS => Cond::BelowEq,
+        C::ARM64_CC_GE => Cond::GreaterEq,
+        C::ARM64_CC_LT => Cond::Less,
+        C::ARM64_CC_GT => Cond::Greater,
+        C::ARM64_CC_LE => Cond::LessEq,
+        _ => Cond::Unknown,
+    }
+}
+
+pub(super) fn negate(c: Cond) -> Cond {
+    match c {
+        Cond::Eq => Cond::Ne,
+        Cond::Ne => Cond::Eq,
+        Cond::AboveEq => Cond::Below,
+        Cond::Below => Cond::AboveEq,
+        Cond::Neg => Cond::NotNeg,
+        Cond::NotNeg => Cond::Neg,
+        Cond::Overflow => Cond::NoOverflow,
+        Cond::NoOverflow => Cond::Overflow,
+        Cond::Above => Cond::BelowEq,
+        Cond::BelowEq => Cond::Above,
+        Cond::GreaterEq => Cond::Less,
+        Cond::Less => Cond::GreaterEq,
+        Cond::Greater => Cond::LessEq,
+        Cond::LessEq => Cond::Greater,
+        _ => Cond::Unknown,
+    }
+}
+
+fn read<'a>(insn: &Insn<'_>, detail: &'a InsnDetail<'a>) -> Option<Arm<'a>> {
+    let arch = detail.arch_detail();
+    let ArchDetail::Arm64Detail(arm) = &arch else { return None };
+    let mut out = Arm {
+        id: insn.id().0,
+        n: 0,
+        o: [Opd::Other; 5],
+        written: [false; 5],
+        shift: None,
+        extend: None,
+        cc: condition(arm.cc()),
+        flags: arm.update_flags(),
+        writeback: arm.writeback(),
+        post: false,
+        detail,
+    };
+    if out.writeback {
+        out.post = !insn.op_str().unwrap_or("").ends_with('!');
+    }
+    for op in arm.operands() {
+        let v = match op.op_type {
+            Arm64OperandType::Reg(RegId(r)) => match general(u32::from(r)) {
+                Some((r, s)) => Opd::Reg(r, s),
+                None => vector(u32::from(r)).map_or(Opd::Other, |(v, s)| Opd::Vec(v, s)),
+            },
+            Arm64OperandType::Imm(i) | Arm64OperandType::Cimm(i) => Opd::Imm(i),
+            Arm64OperandType::Mem(m) => memory(&m, &op.shift, op.ext),
+            _ => Opd::Other,
+        };
+        match op.shift {
+            Arm64Shift::Lsl(n) => out.shift = Some((Alu::Shl, n as u8)),
+            Arm64Shift::Lsr(n) => out.shift = Some((Alu::Shr, n as u8)),
+            Arm64Shift::Asr(n) => out.shift = Some((Alu::Sar, n as u8)),
+            Arm64Shift::Ror(n) => out.shift = Some((Alu::Ror, n as u8)),
+            _ => {}
+        }
+        out.extend = extension(op.ext).or(out.extend);
+        let (Some(slot), Some(w)) = (out.o.get_mut(out.n), out.written.get_mut(out.n)) else { break };
+        *slot = v;
+        *w = op.access.is_none_or(|a| a.is_writable());
+        out.n += 1;
+    }
+    Some(out)
+}
+
+fn extension(e: E) -> Option<(u8, bool)> {
+    Some(match e {
+        E::ARM64_EXT_UXTB => (1, false),
+        E::ARM64_EXT_UXTH => (2, false),
+        E::ARM64_EXT_UXTW => (4, false),
+        E::ARM64_EXT_SXTB => (1, true),
+        E::ARM64_EXT_SXTH => (2, true),
+        E::ARM64_EXT_SXTW => (4, true),
+        _ => return None,
+    })
+}
+
+fn memory(m: &capstone::arch::arm64::Arm64OpMem, shift: &Arm64Shift, ext: E) -> Opd {
+    let reg = |r: u32| if r == X::ARM64_REG_INVALID { Some(None) } else { general(r).map(|(r, _)| Some(r)) };
+    let (Some(base), Some(index)) = (reg(u32::from(m.base().0)), reg(u32::from(m.index().0))) else {
+        return Opd::Other;
+    };
+    let scale = match shift {
+        Arm64Shift::Lsl(n) => 1u8.checked_shl(*n).unwrap_or(1),
+        _ => 1,
+    };
+    let extend = extension(ext).and_then(|(n, signed)| (n == 4).then_some(signed));
+    Opd::Mem(Mem { base, index, scale, disp: i64::from(m.disp()), extend, thread: false })
+}
+
+pub(super) fn lift(insn: &Insn<'_>, detail: &InsnDetail<'_>, ops: &mut Vec<Op>) -> Flow {
+    let Some(i) = read(insn, detail) else { return Flow::Trap };
+    if let Some(flow) = control(&i) {
+        return flow;
+    }
+    if loads(&i, ops) || moves(&i, insn.address(), ops) || arithmetic(&i, ops) || selects(&i, ops) {
+        return Flow::Next;
+    }
+    ops.clear();
+    clobber(&i, ops);
+    Flow::Next
+}
+
+fn is(i: &Arm<'_>, list: &[I]) -> bool {
+    list.iter().any(|x| *x as u32 == i.id)
+}
+
+fn control(i: &Arm<'_>) -> Option<Flow> {
+    use I::*;
+    let [a, b, c, ..] = i.o;
+    if is(i, &[ARM64_INS_BL, ARM64_INS_BLR]) {
+        return Some(match a {
+            Opd::Imm(t) => Flow::Call(Target::Const(t as u64)),
+            Opd::Reg(r, _) => Flow::Call(Target::Reg(r)),
+            _ => Flow::Trap,
+        });
+    }
+    if is(i, &[ARM64_INS_B]) {
+        let Opd::Imm(t) = a else { return Some(Flow::Trap) };
+        return Some(match i.cc {
+            Cond::Unknown => Flow::Jump(Target::Const(t as u64)),
+            cc => Flow::Branch(cc, t as u64),
+        });
+    }
+    if is(i, &[ARM64_INS_BR]) {
+        let Opd::Reg(r, _) = a else { return Some(Flow::Trap) };
+        return Some(Flow::Jump(Target::Reg(r)));
+    }
+    if is(i, &[ARM64_INS_RET]) {
+        // `ret x1` is a jump.
+        return Some(match a {
+            Opd::Reg(r, _) if r != 30 && i.n > 0 => Flow::Jump(Target::Reg(r)),
+            _ => Flow::Ret,
+        });
+    }
+    if is(i, &[ARM64_INS_CBZ, ARM64_INS_CBNZ]) {
+        let (Opd::Reg(r, s), Opd::Imm(t)) = (a, b) else { return Some(Flow::Trap) };
+        let zero = is(i, &[ARM64_INS_CBZ]);
+        return Some(Flow::Branch(if zero { Cond::Zero(r, s) } else { Cond::NotZero(r, s) }, t as u64));
+    }
+    if is(i, &[ARM64_INS_TBZ, ARM64_INS_TBNZ]) {
+        let (Opd::Reg(r, _), Opd::Imm(n), Opd::Imm(t)) = (a, b, c) else { return Some(Flow::Trap) };
+        let zero = is(i, &[ARM64_INS_TBZ]);
+        let n = (n & 63) as u8;
+        return Some(Flow::Branch(if zero { Cond::BitClear(r, n) } else { Cond::BitSet(r, n) }, t as u64));
+    }
+    if is(i, &[ARM64_INS_BRK, ARM64_INS_UDF, ARM64_INS_HLT]) {
+        return Some(Flow::Trap);
+    }
+    if is(i, &[ARM64_INS_SVC]) {
+        return Some(Flow::Syscall);
+    }
+    None
+}
+
+/// Bytes in memory and sign extension of a load or store mnemonic; 0: the register's size.
+fn access(i: &Arm<'_>) -> Option<(bool, u8, bool)> {
+    use I::*;
+    const T: [(I, bool, u8, bool); 27] = [
+        (ARM64_INS_LDR, true, 0, false),
+        (ARM64_INS_LDUR, true, 0, false),
+        (ARM64_INS_LDAR, true, 0, false),
+        (ARM64_INS_LDP, true, 0, false),
+        (ARM64_INS_LDNP, true, 0, false),
+        (ARM64_INS_LDRB, true, 1, false),
+        (ARM64_INS_LDURB, true, 1, false),
+        (ARM64_INS_LDARB, true, 1, false),
+        (ARM64_INS_LDRH, true, 2, false),
+        (ARM64_INS_LDURH, true, 2, false),
+        (ARM64_INS_LDRSB, true, 1, true),
+        (ARM64_INS_LDURSB, true, 1, true),
+        (ARM64_INS_LDRSH, true, 2, true),
+        (ARM64_INS_LDURSH, true, 2, true),
+        (ARM64_INS_LDRSW, true, 4, true),
+        (ARM64_INS_LDURSW, true, 4, true),
+        (ARM64_INS_LDPSW, true, 4, true),
+        (ARM64_INS_STR, false, 0, false),
+        (ARM64_INS_STUR, false, 0, false),
+        (ARM64_INS_STLR, false, 0, false),
+        (ARM64_INS_STP, false, 0, false),
+        (ARM64_INS_STNP, false, 0, false),
+        (ARM64_INS_STRB, false, 1, false),
+        (ARM64_INS_STURB, false, 1, false),
+        (ARM64_INS_STRH, false, 2, false),
+        (ARM64_INS_STURH, false, 2, false),
+        (ARM64_INS_STLRB, false, 1, false),
+    ];
+    T.iter().find(|t| t.0 as u32 == i.id).map(|t| (t.1, t.2, t.3))
+}
+
+fn loads(i: &Arm<'_>, ops: &mut Vec<Op>) -> bool {
+    let Some((load, bytes, sign)) = access(i) else { return false };
+    let Some((at, mut mem)) = i.o.iter().enumerate().find_map(|(k, o)| match o {
+        Opd::Mem(m) => Some((k, *m)),
+        _ => None,
+    }) else {
+        return false;
+    };
+    // A post-index amount is a separate operand or the displacement, depending on the decoder's version.
+    let mut step = mem.disp;
+    if i.post {
+        if let Some(Opd::Imm(n)) = i.o.get(at + 1) {
+            step = *n;
+        }
+        mem.disp = 0;
+    }
+    let base = mem.base;
+    let before = base.filter(|_| i.writeback && !i.post);
+    if let Some(b) = before {
+        ops.push(add_imm(b, step));
+        mem.disp = 0;
+    }
+    // A pair may overwrite its own base with the first load: the second address is taken before.
+    let order: [usize; 2] = match (load, i.o.first()) {
+        (true, Some(Opd::Reg(r, _))) if at == 2 && Some(*r) == base => [1, 0],
+        _ => [0, 1],
+    };
+    for k in order {
+        if k >= at {
+            continue;
+        }
+        let Some(o) = i.o.get(k) else { continue };
+        let size = if bytes == 0 { o.size() } else { bytes };
+        let m = mem.plus(k as i64 * i64::from(size));
+        if load { one_load(*o, m, size, sign, ops) } else { one_store(*o, m, size, ops) }
+    }
+    if let Some(b) = base.filter(|_| i.post) {
+        ops.push(add_imm(b, step));
+    }
+    true
+}
+
+fn add_imm(r: R, n: i64) -> Op {
+    Op::Alu { op: Alu::Add, dst: Dst::Reg(r), a: Src::Reg(r), b: Src::Imm(n), size: 8, flags: Flags::Keep }
+}
+
+fn one_load(o: Opd, m: Mem, size: u8, sign: bool, ops: &mut Vec<Op>) {
+    match o {
+        Opd::Vec(v, _) => {
+            ops.push(Op::Mov {
+                dst: Dst::Vec(v, 0),
+                src: Src::Mem(m),
+                size: size.min(8),
+                wide: 8,
+                sign: false,
+            });
+            let high = if size == 16 { Src::Mem(m.plus(8)) } else { Src::Imm(0) };
+            ops.push(Op::Mov { dst: Dst::Vec(v, 1), src: high, size: 8, wide: 8, sign: false });
+        }
+        o => {
+            let Some(dst) = o.dst() else { return };
+            ops.push(Op::Mov { dst, src: Src::Mem(m), size, wide: if sign { o.size() } else { 8 }, sign });
+        }
+    }
+}
+
+fn one_store(o: Opd, m: Mem, size: u8, ops: &mut Vec<Op>) {
+    match o {
+        Opd::Vec(v, _) => {
+            let low = size.min(8);
+            ops.push(Op::Mov { dst: Dst::Mem(m), src: Src::Vec(v, 0), size: low, wide: low, sign: false });
+            if size == 16 {
+                ops.push(Op::Mov {
+                    dst: Dst::Mem(m.plus(8)),
+                    src: Src::Vec(v, 1),
+                    size: 8,
+                    wide: 8,
+                    sign: false,
+                });
+            }
+        }
+        o => {
+            let Some(src) = o.src() else { return };
+            ops.push(Op::Mov { dst: Dst::Mem(m), src, size, wide: size, sign: false });
+        }
+    }
+}
+
+fn moves(i: &Arm<'_>, _addr: u64, ops: &mut Vec<Op>) -> bool {
+    use I::*;
+    let [a, b, ..] = i.o;
+    if is(
+        i,
+        &[
+            ARM64_INS_NOP,
+            ARM64_INS_HINT,
+            ARM64_INS_DMB,
+            ARM64_INS_DSB,
+            ARM64_INS_ISB,
+            ARM64_INS_YIELD,
+            ARM64_INS_PRFM,
+        ],
+    ) {
+        return true;
+    }
+    if let (Opd::Vec(d, 16), Opd::Vec(s, 16)) = (a, b)
+        && is(i, &[ARM64_INS_MOV, ARM64_INS_ORR])
+        && !matches!(i.o.get(2), Some(Opd::Vec(x, _)) if *x != s)
+    {
+        for h in 0..2 {
+            ops.push(Op::Mov { dst: Dst::Vec(d, h), src: Src::Vec(s, h), size: 8, wide: 8, sign: false });
+        }
+        return true;
+    }
+    let Some(dst) = a.dst() else { return false };
+    let size = a.size();
+    if is(i, &[ARM64_INS_MOV, ARM64_INS_MOVZ, ARM64_INS_ADR, ARM64_INS_ADRP]) && i.n >= 2 {
+        let Some(src) = b.src() else { return false };
+        let src = match (src, i.shift) {
+            (Src::Imm(v), Some((Alu::Shl, n))) => Src::Imm(v.wrapping_shl(u32::from(n))),
+            (s, _) => s,
+        };
+        ops.push(Op::Mov { dst, src, size, wide: size, sign: false });
+        return true;
+    }
+    if let (true, Opd::Imm(v)) = (is(i, &[ARM64_INS_MOVN]), b) {
+        let n = i.shift.map_or(0, |s| u32::from(s.1));
+        ops.push(Op::Mov { dst, src: Src::Imm(!v.wrapping_shl(n)), size, wide: size, sign: false });
+        return true;
+    }
+    if let (true, Opd::Imm(v), Some(old)) = (is(i, &[ARM64_INS_MOVK]), b, a.src()) {
+        let n = i.shift.map_or(0, |s| u32::from(s.1));
+        let keep = !(0xffff_i64.wrapping_shl(n));
+        ops.push(Op::Alu { op: Alu::And, dst, a: old, b: Src::Imm(keep), size, flags: Flags::Keep });
+        let bits = Src::Imm(v.wrapping_shl(n));
+        ops.push(Op::Alu { op: Alu::Or, dst, a: old, b: bits, size, flags: Flags::Keep });
+        return true;
+    }
+    for (x, bytes, sign) in [
+        (ARM64_INS_SXTB, 1, true),
+        (ARM64_INS_SXTH, 2, true),
+        (ARM64_INS_SXTW, 4, true),
+        (ARM64_INS_UXTB, 1, false),
+        (ARM64_INS_UXTH, 2, false),
+        (ARM64_INS_UXTW, 4, false),
+    ] {
+        if let (true, Some(src)) = (is(i, &[x]), b.src()) {
+            ops.push(Op::Mov { dst, src, size: bytes, wide: size, sign });
+            return true;
+        }
+    }
+    false
+}
+
+fn arithmetic(i: &Arm<'_>, ops: &mut Vec<Op>) -> bool {
+    use I::*;
+    const T: [(I, Alu); 25] = [
+        (ARM64_INS_ADD, Alu::Add),
+        (ARM64_INS_ADDS, Alu::Add),
+        (ARM64_INS_CMN, Alu::Add),
+        (ARM64_INS_SUB, Alu::Sub),
+        (ARM64_INS_SUBS, Alu::Sub),
+        (ARM64_INS_CMP, Alu::Sub),
+        (ARM64_INS_NEG, Alu::Sub),
+        (ARM64_INS_NEGS, Alu::Sub),
+        (ARM64_INS_AND, Alu::And),
+        (ARM64_INS_ANDS, Alu::And),
+        (ARM64_INS_TST, Alu::And),
+        (ARM64_INS_ORR, Alu::Or),
+        (ARM64_INS_EOR, Alu::Xor),
+        (ARM64_INS_BIC, Alu::AndNot),
+        (ARM64_INS_BICS, Alu::AndNot),
+        (ARM64_INS_ORN, Alu::OrNot),
+        (ARM64_INS_MVN, Alu::OrNot),
+        (ARM64_INS_LSL, Alu::Shl),
+        (ARM64_INS_LSR, Alu::Shr),
+        (ARM64_INS_ASR, Alu::Sar),
+        (ARM64_INS_ROR, Alu::Ror),
+        (ARM64_INS_MUL, Alu::Mul),
+        (ARM64_INS_LSLV, Alu::Shl),
+        (ARM64_INS_LSRV, Alu::Shr),
+        (ARM64_INS_ASRV, Alu::Sar),
+    ];
+    let Some((ins, op)) = T.iter().find(|(x, _)| *x as u32 == i.id) else { return false };
+    let [a, b, c, ..] = i.o;
+    let size = a.size();
+    let compare = matches!(ins, ARM64_INS_CMN | ARM64_INS_CMP | ARM64_INS_TST);
+    let unary = matches!(ins, ARM64_INS_NEG | ARM64_INS_NEGS | ARM64_INS_MVN);
+    let (dst, x, y) = if compare {
+        (Some(Dst::None), a.src(), b.src())
+    } else if unary {
+        (a.dst(), Some(Src::Imm(0)), b.src())
+    } else {
+        (a.dst(), b.src(), c.src())
+    };
+    let (Some(dst), Some(x), Some(y)) = (dst, x, y) else { return false };
+    let sets = compare || i.flags || matches!(ins, ARM64_INS_ADDS | ARM64_INS_SUBS | ARM64_INS_ANDS);
+    let flags = if sets { Flags::Set } else { Flags::Keep };
+    match shifted(i, y) {
+        Some(y) => ops.push(Op::Alu { op: *op, dst, a: x, b: y, size, flags }),
+        None if compare => ops.push(Op::ClobberFlags),
+        None => {
+            // base + (index << n) is an address computation; others are not followed.
+            if let (Alu::Add, Src::Reg(base), Src::Reg(index), Dst::Reg(d), 8, false) =
+                (*op, x, y, dst, size, sets)
+            {
+                let scale = match i.shift {
+                    Some((Alu::Shl, n @ 0..=4)) => 1u8 << n,
+                    None => 1,
+                    _ => 0,
+                };
+                let extend = match i.extend {
+                    Some((4, signed)) => Some(signed),
+                    None => None,
+                    _ => {
+                        ops.push(Op::Clobber { dst, size: 8 });
+                        return true;
+                    }
+                };
+                if scale != 0 {
+                    let mem =
+                        Mem { base: Some(base), index: Some(index), scale, disp: 0, extend, thread: false };
+                    ops.push(Op::Lea { dst: d, mem, size: 8 });
+                    return true;
+                }
+            }
+            ops.push(Op::Clobber { dst, size: 8 });
+            if sets {
+                ops.push(Op::ClobberFlags);
+            }
+        }
+    }
+    true
+}
+
+/// The second operand when it needs no shift or extension of a register.
+fn shifted(i: &Arm<'_>, y: Src) -> Option<Src> {
+    match (y, i.shift, i.extend) {
+        (Src::Imm(v), Some((Alu::Shl, n)), _) => Some(Src::Imm(v.wrapping_shl(u32::from(n)))),
+        (Src::Imm(v), _, _) => Some(Src::Imm(v)),
+        (y, None | Some((_, 0)), None) => Some(y),
+        _ => None,
+    }
+}
+
+fn selects(i: &Arm<'_>, ops: &mut Vec<Op>) -> bool {
+    use I::*;
+    let [a, b, c, ..] = i.o;
+    let size = a.size();
+    let Some(dst) = a.dst() else { return false };
+    if is(i, &[ARM64_INS_CSEL]) {
+        let (Some(x), Some(y)) = (b.src(), c.src()) else { return false };
+        ops.push(Op::Select { cond: i.cc, dst, a: x, b: y, size });
+        return true;
+    }
+    if is(i, &[ARM64_INS_CSET]) {
+        ops.push(Op::Select { cond: i.cc, dst, a: Src::Imm(1), b: Src::Imm(0), size });
+        return true;
+    }
+    if is(i, &[ARM64_INS_CSETM]) {
+        ops.push(Op::Select { cond: i.cc, dst, a: Src::Imm(-1), b: Src::Imm(0), size });
+        return true;
+    }
+    let Dst::Reg(d) = dst else { return false };
+    for (three, two, how) in [
+        (ARM64_INS_CSINC, ARM64_INS_CINC, SelectHow::Inc),
+        (ARM64_INS_CSINV, ARM64_INS_CINV, SelectHow::Not),
+        (ARM64_INS_CSNEG, ARM64_INS_CNEG, SelectHow::Neg),
+    ] {
+        if is(i, &[three])
+            && let (Some(x), Some(y)) = (b.src(), c.src())
+        {
+            ops.push(Op::SelectOp { cond: i.cc, dst: d, a: x, b: y, size, how });
+            return true;
+        }
+        if is(i, &[two])
+            && let Some(x) = b.src()
+        {
+            ops.push(Op::SelectOp { cond: negate(i.cc), dst: d, a: x, b: x, size, how });
+            return true;
+        }
+    }
+    false
+}
+
+fn clobber(i: &Arm<'_>, ops: &mut Vec<Op>) {
+    for k in 0..i.n {
+        let (Some(o), Some(true)) = (i.o.get(k), i.written.get(k)) else { continue };
+        match *o {
+            Opd::Reg(r, _) if r != ZERO => ops.push(Op::Clobber { dst: Dst::Reg(r), size: 8 }),
+            Opd::Vec(v, _) => {
+                ops.push(Op::Clobber { dst: Dst::Vec(v, 0), size: 8 });
+                ops.push(Op::Clobber { dst: Dst::Vec(v, 1), size: 8 });
+            }
+            Opd::Mem(m) => ops.push(Op::Clobber { dst: Dst::Mem(m), size: 16 }),
+            _ => {}
+        }
+    }
+    if i.flags {
+        ops.push(Op::ClobberFlags);
+    }
+    for r in i.detail.regs_write() {
+        match general(u32::from(r.0)) {
+            Some((r, _)) if r != ZERO => ops.push(Op::Clobber { dst: Dst::Reg(r), size: 8 }),
+            _ if u32::from(r.0) == X::ARM64_REG_NZCV => ops.push(Op::ClobberFlags),
+            _ => {}
+        }
+    }
+    if i.writeback
+        && let Some(Opd::Mem(Mem { base: Some(b), .. })) =
+            i.o.iter().find(|o| matches!(o, Opd::Mem(_))).copied()
+    {
+        ops.push(Op::Clobber { dst: Dst::Reg(b), size: 8 });
+    }
+}
