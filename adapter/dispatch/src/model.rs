@@ -120,8 +120,12 @@ pub(crate) enum Cond {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Special {
     /// RDX:RAX = RAX * src.
-    MulWide { signed: bool },
-    Div { signed: bool },
+    MulWide {
+        signed: bool,
+    },
+    Div {
+        signed: bool,
+    },
     /// RDX = sign of RAX.
     SignRdx,
     Bswap,
@@ -147,17 +151,58 @@ pub(crate) enum Special {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Op {
     /// `size` bytes of `src`, extended to `wide` bytes, into `dst`. A 4-byte register write zeroes the upper half; 1- and 2-byte ones keep it.
-    Mov { dst: Dst, src: Src, size: u8, wide: u8, sign: bool },
-    Lea { dst: R, mem: Mem, size: u8 },
-    Alu { op: Alu, dst: Dst, a: Src, b: Src, size: u8, flags: Flags },
+    Mov {
+        dst: Dst,
+        src: Src,
+        size: u8,
+        wide: u8,
+        sign: bool,
+    },
+    Lea {
+        dst: R,
+        mem: Mem,
+        size: u8,
+    },
+    Alu {
+        op: Alu,
+        dst: Dst,
+        a: Src,
+        b: Src,
+        size: u8,
+        flags: Flags,
+    },
     /// cond ? a : b
-    Select { cond: Cond, dst: Dst, a: Src, b: Src, size: u8 },
+    Select {
+        cond: Cond,
+        dst: Dst,
+        a: Src,
+        b: Src,
+        size: u8,
+    },
     /// cond ? a : f(b), of arm64 (csinc, csinv, csneg): `b` changed is not a copy.
-    SelectOp { cond: Cond, dst: R, a: Src, b: Src, size: u8, how: SelectHow },
-    SetCond { cond: Cond, dst: Dst },
-    Special { op: Special, dst: Dst, src: Src, size: u8 },
+    SelectOp {
+        cond: Cond,
+        dst: R,
+        a: Src,
+        b: Src,
+        size: u8,
+        how: SelectHow,
+    },
+    SetCond {
+        cond: Cond,
+        dst: Dst,
+    },
+    Special {
+        op: Special,
+        dst: Dst,
+        src: Src,
+        size: u8,
+    },
     /// Written with an unknown value; `size` bytes.
-    Clobber { dst: Dst, size: u8 },
+    Clobber {
+        dst: Dst,
+        size: u8,
+    },
     /// The flags are written with an unknown value.
     ClobberFlags,
 }

@@ -1,7 +1,7 @@
 //! Lifts amd64 instructions. What is not listed clobbers everything that it writes.
 
-use capstone::arch::{ArchDetail, DetailsArchInsn};
 use capstone::arch::x86::{X86Insn as I, X86OperandType, X86Reg as X};
+use capstone::arch::{ArchDetail, DetailsArchInsn};
 use capstone::{Insn, InsnDetail, RegId};
 
 use crate::model::{Alu, Cond, Dst, Flags, Flow, Mem, Op, R, Special, Src, Target};

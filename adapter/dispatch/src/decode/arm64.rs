@@ -1,9 +1,9 @@
 //! Lifts arm64 instructions. What is not listed clobbers everything that it writes.
 
-use capstone::arch::{ArchDetail, DetailsArchInsn};
 use capstone::arch::arm64::{
     Arm64CC as C, Arm64Extender as E, Arm64Insn as I, Arm64OperandType, Arm64Reg as X, Arm64Shift,
 };
+use capstone::arch::{ArchDetail, DetailsArchInsn};
 use capstone::{Insn, InsnDetail, RegId};
 
 use crate::model::{Alu, Cond, Dst, Flags, Flow, Mem, Op, R, SelectHow, Src, Target};
