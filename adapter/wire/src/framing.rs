@@ -133,3 +133,6 @@ pub fn write_frame(out: &mut Vec<u8>, body: &[u8]) {
     let _ = write!(out, "Content-Length: {}\r\n\r\n", body.len());
     out.extend_from_slice(body);
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,3 +43,8 @@ pub mod types {
         pub error: Option<Message>,
     }
 }
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod tests;

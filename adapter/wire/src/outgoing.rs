@@ -31,8 +31,11 @@ pub(crate) struct Shared {
     reverse: Mutex<HashMap<i64, Reply>>,
 }
 
+/// The body that the client answered with, or why there is none.
+type ClientAnswer<'a> = Result<Option<&'a RawValue>, String>;
+
 /// Takes the client's answer to one of our requests.
-pub(crate) struct Reply(pub(crate) Box<dyn FnOnce(Result<Option<&RawValue>, String>) + Send>);
+struct Reply(Box<dyn FnOnce(ClientAnswer<'_>) + Send>);
 
 impl std::fmt::Debug for Reply {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -158,7 +161,7 @@ impl Shared {
     }
 
     /// The client's answer to one of our requests; false when there is no such request.
-    pub(crate) fn answered(&self, seq: i64, answer: Result<Option<&RawValue>, String>) -> bool {
+    pub(crate) fn answered(&self, seq: i64, answer: ClientAnswer<'_>) -> bool {
         let reply = lock(&self.reverse).remove(&seq);
         let known = reply.is_some();
         if let Some(Reply(take)) = reply {

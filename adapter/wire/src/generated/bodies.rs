@@ -4,6 +4,14 @@
 use super::*;
 use crate::shape::*;
 
+/// The body of the answer to `completions`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CompletionsResponse {
+    /// The possible completions for .
+    pub targets: Vec<CompletionItem>,
+}
+
 /// The body of the answer to `continue`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

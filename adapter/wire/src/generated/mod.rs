@@ -22,13 +22,13 @@ pub use dap::requests::{
     TerminateArguments, TerminateThreadsArguments, VariablesArguments, WriteMemoryArguments,
 };
 pub use dap::responses::{
-    BreakpointLocationsResponse, CompletionsResponse, DataBreakpointInfoResponse, ExceptionInfoResponse,
-    GotoTargetsResponse, ReadMemoryResponse, SourceResponse, ThreadsResponse, WriteMemoryResponse,
+    BreakpointLocationsResponse, DataBreakpointInfoResponse, ExceptionInfoResponse, GotoTargetsResponse,
+    ReadMemoryResponse, SourceResponse, ThreadsResponse, WriteMemoryResponse,
 };
 pub use dap::types::{
-    BreakpointLocation, Checksum, ChecksumAlgorithm, CompletionItem, CompletionItemType, DataBreakpoint,
-    DataBreakpointAccessType, ExceptionBreakMode, ExceptionDetails, ExceptionOptions, ExceptionPathSegment,
-    FunctionBreakpoint, GotoTarget, InvalidatedAreas, SteppingGranularity, Thread, ValueFormat,
-    VariablePresentationHint, VariablePresentationHintAttributes, VariablePresentationHintKind,
-    VariablePresentationHintVisibility, VariablesArgumentsFilter,
+    BreakpointLocation, Checksum, ChecksumAlgorithm, DataBreakpoint, DataBreakpointAccessType,
+    ExceptionBreakMode, ExceptionDetails, ExceptionOptions, ExceptionPathSegment, FunctionBreakpoint,
+    GotoTarget, InvalidatedAreas, SteppingGranularity, Thread, ValueFormat, VariablePresentationHint,
+    VariablePresentationHintAttributes, VariablePresentationHintKind, VariablePresentationHintVisibility,
+    VariablesArgumentsFilter,
 };

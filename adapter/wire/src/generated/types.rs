@@ -236,6 +236,63 @@ open_enum! {
     }
 }
 
+/// `CompletionItems` are the suggestions returned from the `completions` request.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CompletionItem {
+    /// A human-readable string with additional information about this item, like type or symbol information.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// The label of this completion item.
+    pub label: String,
+    /// Length determines how many characters are overwritten by the completion text and it is measured in UTF-16 code units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub length: Option<i64>,
+    /// Determines the length of the new selection after the text has been inserted (or replaced) and it is measured in UTF-16 code units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection_length: Option<i64>,
+    /// Determines the start of the new selection after the text has been inserted (or replaced).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection_start: Option<i64>,
+    /// A string that should be used when comparing this item with other items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort_text: Option<String>,
+    /// Start position (within the `text` attribute of the `completions` request) where the completion text is added.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<i64>,
+    /// If text is returned and not an empty string, then it is inserted instead of the label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The item's type.
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    pub type_field: Option<CompletionItemType>,
+}
+
+open_enum! {
+    /// Some predefined types for the CompletionItem.
+    pub enum CompletionItemType {
+        Method = "method",
+        Function = "function",
+        Constructor = "constructor",
+        Field = "field",
+        Variable = "variable",
+        Class = "class",
+        Interface = "interface",
+        Module = "module",
+        Property = "property",
+        Unit = "unit",
+        Value = "value",
+        Enum = "enum",
+        Keyword = "keyword",
+        Snippet = "snippet",
+        Text = "text",
+        Color = "color",
+        File = "file",
+        Reference = "reference",
+        Customcolor = "customcolor",
+    }
+}
+
 /// Represents a single disassembled instruction.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
