@@ -18,16 +18,22 @@ use anyhow::{Context as _, bail};
 pub(crate) struct Arguments {
     /// The schema file (default: `../shared/dap/debugAdapterProtocol.json` beside the project)
     #[arg(long, value_name = "FILE")]
-    schema: Option<PathBuf>,
+    pub(crate) schema: Option<PathBuf>,
     /// Compare with the checked-in files and fail on a difference, write nothing
     #[arg(long)]
-    check: bool,
+    pub(crate) check: bool,
+}
+
+impl Arguments {
+    /// The schema file that will be read.
+    pub(crate) fn schema_file(&self, root: &Path) -> PathBuf {
+        self.schema.clone().unwrap_or_else(|| root.join("../shared/dap/debugAdapterProtocol.json"))
+    }
 }
 
 /// Runs the generator for the workspace at `root`.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
-    let path =
-        arguments.schema.clone().unwrap_or_else(|| root.join("../shared/dap/debugAdapterProtocol.json"));
+    let path = arguments.schema_file(root);
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("cannot read the schema {}; name it with --schema", path.display()))?;
     let protocol = schema::Protocol::parse(&text)?;
