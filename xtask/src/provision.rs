@@ -138,10 +138,9 @@ impl Provision {
     }
 
     fn install_gdbserver(&mut self) -> anyhow::Result<PathBuf> {
-        if self.apt.usable() && self.apt.install("gdbserver", "").is_ok() {
-            if let Some(path) = on_path("gdbserver").filter(|p| answers(p)) {
-                return Ok(path);
-            }
+        let installed = self.apt.usable() && self.apt.install("gdbserver", "").is_ok();
+        if let Some(path) = on_path("gdbserver").filter(|path| installed && answers(path)) {
+            return Ok(path);
         }
         let path = wheel::gdbserver(&self.cache)?;
         anyhow::ensure!(answers(&path), "{} does not run on this machine", path.display());

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 const MAX_LINES: usize = 600;
-const MAX_WIDTH: usize = 140;
 
 /// Who may import whom: docs/ARCHITECTURE.md draws the same picture. Development dependencies are free.
 const ARROWS: [(&str, &[&str]); 10] = [
@@ -114,12 +113,6 @@ fn check_rust(name: &Path, text: &str, findings: &mut Vec<String>) {
     let count = text.lines().count();
     if count > MAX_LINES {
         report(MAX_LINES, format!("{count} lines; at most {MAX_LINES}: split the file by ideas"));
-    }
-    for (i, line) in text.lines().enumerate() {
-        if line.chars().count() > MAX_WIDTH && !line.contains("http") && !line.trim_start().starts_with("//")
-        {
-            report(i + 1, format!("line wider than {MAX_WIDTH}"));
-        }
     }
     let pure = name.components().nth(1).and_then(|c| c.as_os_str().to_str()).filter(|c| PURE.contains(c));
     if let (true, Some(krate)) = (is_product_source(name), pure) {

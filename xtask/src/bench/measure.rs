@@ -44,12 +44,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_memory_has_a_size_and_a_child_can_be_left_out() {
+    fn a_process_has_a_size_and_the_debuggee_is_left_out() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
-        let all = pss_without(std::process::id(), 0).unwrap();
-        let without = pss_without(std::process::id(), child.id()).unwrap();
+        let pid = child.id();
+        let sizes = (pss_without(pid, 0), pss_without(pid, pid));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert!(without > 100_000 && all > without, "{all} {without}");
+        let (alone, nothing) = (sizes.0.unwrap(), sizes.1.unwrap());
+        assert!(alone > 10_000 && nothing == 0, "{alone} {nothing}");
     }
 }
