@@ -1,1 +1,20 @@
-//! golang: see docs/ARCHITECTURE.md.
+//! L2 `golang`: the Go process: goroutines, stacks, types and values over image + memory.
+//!
+//! Readers take `&dyn Memory`; nothing here does I/O, spawns, or knows DAP or a back end. Garbage memory gives an
+//! error with a reason or a short list marked incomplete, never a panic, a hang or an allocation without bound.
+
+mod goroutine;
+mod made;
+mod names;
+mod panics;
+mod process;
+mod stack;
+mod types;
+mod value;
+
+pub use goroutine::{Goroutine, GoroutineList, SavedRegs, Status};
+pub use made::MadeTypes;
+pub use panics::{Deferred, Panic};
+pub use process::{Process, ThreadState};
+pub use stack::{Frame, FrameKind, Stack, StackOf};
+pub use value::{Dynamic, Interface, Place, Value};
