@@ -97,7 +97,16 @@ impl<'de> Deserialize<'de> for BackendConfig {
 #[allow(dead_code, reason = "only its schema is used")]
 enum BackendSchema {
     Name(BackendKind),
+    DelvesName(DelvesName),
     Given { kind: BackendKind, path: String },
+}
+
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code, reason = "only its schema is used")]
+enum DelvesName {
+    /// The same as `auto`.
+    Default,
 }
 
 /// When an interface value gets its `[itab]` or `[type]` child.
