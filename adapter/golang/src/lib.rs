@@ -3,6 +3,7 @@
 //! Readers take `&dyn Memory`; nothing here does I/O, spawns, or knows DAP or a back end. Garbage memory gives an
 //! error with a reason or a short list marked incomplete, never a panic, a hang or an allocation without bound.
 
+mod basic;
 mod goroutine;
 mod made;
 mod names;
