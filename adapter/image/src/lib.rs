@@ -4,10 +4,17 @@
 //! binary parses only what somebody asked for. All addresses in the public interface are run-time addresses
 //! (link address + [`Image::bias`]). The only crate that mentions `gimli` and `object`. Never spawns, never talks to a process.
 
+mod buildinfo;
+mod core;
+mod dwarf;
+mod elf;
 mod functions;
 mod image;
 mod layout;
+mod lines;
+mod module;
 pub mod names;
+mod pclntab;
 mod types;
 mod variables;
 

@@ -47,6 +47,20 @@ pub enum Kind {
     UnsafePointer,
 }
 
+impl Kind {
+    /// The kind with a number of package reflect; None above the last.
+    pub fn from_number(n: u8) -> Option<Kind> {
+        use Kind::*;
+        const ALL: [Kind; 27] = [
+            Invalid, Bool, Int, Int8, Int16, Int32, Int64, Uint, Uint8, Uint16, Uint32, Uint64, Uintptr, Float32,
+            Float64, Complex64, Complex128, Array, Chan, Func, Interface, Map, Pointer, Slice, String, Struct,
+            UnsafePointer,
+        ];
+        ALL.get(usize::from(n)).copied()
+    }
+}
+
+/// One type, however it was described.
 #[derive(Clone, Debug)]
 pub struct Type {
     pub id: TypeId,
