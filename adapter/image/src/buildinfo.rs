@@ -60,7 +60,8 @@ fn parse(blob: &[u8]) -> Option<BuildInfo> {
         at += len;
         Some(s)
     };
-    let mut info = BuildInfo { go_version: String::from_utf8_lossy(string()?).into_owned(), ..BuildInfo::default() };
+    let mut info =
+        BuildInfo { go_version: String::from_utf8_lossy(string()?).into_owned(), ..BuildInfo::default() };
     let module = string().unwrap_or(&[]);
     if let Some(text) = module.get(SENTINEL..module.len().saturating_sub(SENTINEL)) {
         read_module(&String::from_utf8_lossy(text), &mut info);

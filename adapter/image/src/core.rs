@@ -2,15 +2,15 @@
 //! Everything inside works with link addresses; the bias is added at the public border.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::dwarf::Dwarf;
 use crate::dwarf::lines::Lines;
+use crate::elf::Elf;
 use crate::elf::file::LazyFile;
 use crate::elf::relocations::Relocations;
 use crate::elf::symbols::Symbols;
-use crate::elf::Elf;
 use crate::layout::table::Column;
 use crate::module::Module;
 use crate::pclntab::Pclntab;
@@ -68,7 +68,9 @@ impl Static {
             let in_file = s.file_size.saturating_sub(into);
             let n = if in_file > 0 {
                 let n = in_file.min(rest.len() as u64);
-                let Some(bytes) = s.offset.checked_add(into).and_then(|o| self.file.bytes(o, n)) else { break };
+                let Some(bytes) = s.offset.checked_add(into).and_then(|o| self.file.bytes(o, n)) else {
+                    break;
+                };
                 rest.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
                 n
             } else {
@@ -119,7 +121,10 @@ impl Core {
         }
         let version = supported(path, &build_info.go_version)?;
         let Some(mut pcln) = pcln else {
-            return Err(ImageError::Malformed { path: owned(), what: "or missing function table (pclntab)".into() });
+            return Err(ImageError::Malformed {
+                path: owned(),
+                what: "or missing function table (pclntab)".into(),
+            });
         };
         let module = Module::find(&st, &pcln, Column::of(version));
         match &module {
@@ -179,9 +184,9 @@ impl Core {
 /// Without moduledata and without textStart: where the executable bytes begin.
 fn text_start(st: &Static) -> u64 {
     let section = st.elf.section(".text").map(|s| s.addr);
-    st.symbol("runtime.text").or(section).unwrap_or_else(|| {
-        st.elf.segments.iter().find(|s| s.executable).map_or(0, |s| s.addr)
-    })
+    st.symbol("runtime.text")
+        .or(section)
+        .unwrap_or_else(|| st.elf.segments.iter().find(|s| s.executable).map_or(0, |s| s.addr))
 }
 
 /// runtime.buildVersion, a string variable, for programs that were linked without build information.

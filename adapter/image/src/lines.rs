@@ -151,9 +151,9 @@ impl Functions {
 
 /// The next line with code of the innermost function around `line`.
 fn next_line(candidates: &[Candidate], line: u32) -> Option<u32> {
-    let around = candidates.iter().filter(|c| {
-        c.start_line <= line && c.start_line > 0 && c.rows.iter().any(|r| r.0 > line)
-    });
+    let around = candidates
+        .iter()
+        .filter(|c| c.start_line <= line && c.start_line > 0 && c.rows.iter().any(|r| r.0 > line));
     let innermost = around.clone().map(|c| c.start_line).max()?;
     around
         .filter(|c| c.start_line == innermost)
@@ -230,7 +230,8 @@ impl Function<'_> {
     fn raw_rows(&self, with_stmt: bool) -> Vec<Row> {
         let core = &self.table.core;
         let rows = pcln_rows(core, &self.raw);
-        let flags = core.dwarf_lines().filter(|_| with_stmt).and_then(|l| l.function(self.raw.entry, self.raw.end));
+        let flags =
+            core.dwarf_lines().filter(|_| with_stmt).and_then(|l| l.function(self.raw.entry, self.raw.end));
         let Some(flags) = flags.filter(|f| !f.is_empty()) else { return rows };
         let mut out: Vec<Row> = Vec::with_capacity(rows.len());
         for row in rows {

@@ -57,7 +57,10 @@ impl Module {
     fn read(st: &Static, pcln: &Pclntab, column: Column, addr: u64) -> Option<Module> {
         // pcHeader, then the slice funcnametab: pointer, len, cap.
         let word = |off: u64| st.word(addr.checked_add(off)?);
-        if word(0)? != pcln.addr || word(8)? != pcln.addr.wrapping_add(pcln.funcname) || word(16)? != word(24)? {
+        if word(0)? != pcln.addr
+            || word(8)? != pcln.addr.wrapping_add(pcln.funcname)
+            || word(16)? != word(24)?
+        {
             return None;
         }
         let field = |name: &str| word(column.offset(NAME, name)?);

@@ -139,7 +139,8 @@ impl Pclntab {
         };
         let offsets_fit = [t.funcname, t.cu, t.files, t.pctab, t.pcln].iter().all(|o| *o < size);
         let functab_fits = t.pcln.checked_add(nfunc * 8 + 4).is_some_and(|end| end <= size);
-        let plausible = matches!(t.quantum, 1 | 4) && nfunc > 0 && nfunc < MAX_FUNCS && offsets_fit && functab_fits;
+        let plausible =
+            matches!(t.quantum, 1 | 4) && nfunc > 0 && nfunc < MAX_FUNCS && offsets_fit && functab_fits;
         (plausible && t.functab(file, 0)?.0 == 0).then_some(t)
     }
 
@@ -162,7 +163,9 @@ impl Pclntab {
     pub(crate) fn text_addr(&self, off: u32) -> u64 {
         let off = u64::from(off);
         for s in &self.sections {
-            if off >= s.from && off < s.to || off == s.to && self.sections.last().is_some_and(|l| l.from == s.from) {
+            if off >= s.from && off < s.to
+                || off == s.to && self.sections.last().is_some_and(|l| l.from == s.from)
+            {
                 return s.addr.wrapping_add(off - s.from);
             }
         }
@@ -336,7 +339,13 @@ impl Pclntab {
     }
 
     /// Entry number `index` of an inline tree at link address `tree`.
-    pub(crate) fn inlined_call(&self, elf: &Elf, file: &LazyFile, tree: u64, index: i32) -> Option<InlinedCall> {
+    pub(crate) fn inlined_call(
+        &self,
+        elf: &Elf,
+        file: &LazyFile,
+        tree: u64,
+        index: i32,
+    ) -> Option<InlinedCall> {
         let at = tree.checked_add(u64::try_from(index).ok()?.checked_mul(16)?)?;
         let (offset, left) = elf.file_offset(at)?;
         let b = file.bytes(offset, 16.min(left))?;

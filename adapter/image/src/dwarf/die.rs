@@ -21,7 +21,11 @@ pub(crate) const GO_CLOSURE_OFFSET: DwAt = DwAt(0x2907);
 /// More ranges of one DIE than this are a lie.
 const MAX_RANGES: usize = 1 << 16;
 
-pub(crate) fn string<'a>(dwarf: &gimli::Dwarf<Slice>, unit: &gimli::Unit<Slice>, v: Value) -> Option<&'a str> {
+pub(crate) fn string<'a>(
+    dwarf: &gimli::Dwarf<Slice>,
+    unit: &gimli::Unit<Slice>,
+    v: Value,
+) -> Option<&'a str> {
     std::str::from_utf8(dwarf.attr_string(unit, v).ok()?.slice()).ok()
 }
 

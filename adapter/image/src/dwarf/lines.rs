@@ -70,7 +70,8 @@ impl Lines {
 
     /// The rows of the function `entry..end`; None if the table does not know it.
     pub(crate) fn function(&self, entry: u64, end: u64) -> Option<&[LineFlag]> {
-        let likely = self.starts.partition_point(|s| s.0 < end).checked_sub(1).and_then(|i| self.starts.get(i));
+        let likely =
+            self.starts.partition_point(|s| s.0 < end).checked_sub(1).and_then(|i| self.starts.get(i));
         if let Some((_, i)) = likely
             && let Some(rows) = self.rows_of(*i as usize, entry, end)
         {

@@ -121,7 +121,8 @@ impl Dwarf {
     /// The DIE at a section offset with its unit.
     pub(crate) fn entry(&self, offset: u64) -> Option<(&Unit, Entry)> {
         let unit = self.unit_of(offset)?;
-        let local = gimli::DebugInfoOffset(usize::try_from(offset).ok()?).to_unit_offset(&unit.inner.header)?;
+        let local =
+            gimli::DebugInfoOffset(usize::try_from(offset).ok()?).to_unit_offset(&unit.inner.header)?;
         Some((unit, unit.inner.entry(local).ok()?))
     }
 }

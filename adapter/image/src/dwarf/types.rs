@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::die::{
-    self, GO_DICT_INDEX, GO_ELEM, GO_EMBEDDED, GO_KEY, GO_KIND, GO_RUNTIME_TYPE, flag, is_type, number, reference,
+    self, GO_DICT_INDEX, GO_ELEM, GO_EMBEDDED, GO_KEY, GO_KIND, GO_RUNTIME_TYPE, flag, is_type, number,
+    reference,
 };
 use super::units::Unit;
 use super::{Dwarf, Entry};
@@ -229,7 +230,14 @@ impl Dwarf {
         }
     }
 
-    fn shape(&self, unit: &Unit, e: &Entry, kind: Option<Kind>, name: &str, depth: usize) -> Option<(Kind, Shape)> {
+    fn shape(
+        &self,
+        unit: &Unit,
+        e: &Entry,
+        kind: Option<Kind>,
+        name: &str,
+        depth: usize,
+    ) -> Option<(Kind, Shape)> {
         if depth > MAX_CHAIN {
             return None;
         }

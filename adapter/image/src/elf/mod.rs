@@ -9,9 +9,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use machine::Arch;
+use object::LittleEndian;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
-use object::LittleEndian;
 
 use crate::ImageError;
 use file::LazyFile;

@@ -57,7 +57,8 @@ fn read_rela(arch: Arch, bytes: Option<&[u8]>, out: &mut Vec<Relative>) {
         Arch::Arm64 => u64::from(elf::R_AARCH64_RELATIVE.0),
     };
     for entry in bytes.unwrap_or(&[]).chunks_exact(24) {
-        let (Some(at), Some(info), Some(addend)) = (le_u64(entry, 0), le_u64(entry, 8), le_u64(entry, 16)) else {
+        let (Some(at), Some(info), Some(addend)) = (le_u64(entry, 0), le_u64(entry, 8), le_u64(entry, 16))
+        else {
             return;
         };
         if info & 0xffff_ffff == relative {

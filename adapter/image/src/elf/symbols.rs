@@ -42,7 +42,9 @@ impl Symbols {
         out.strings = (strings.offset, strings.size);
         let Some(bytes) = file.bytes(table.offset, table.size) else { return out };
         for s in bytes.chunks_exact(24).take(MAX_SYMBOLS) {
-            let (Some(name), Some(addr), Some(size)) = (le_u32(s, 0), le_u64(s, 8), le_u64(s, 16)) else { break };
+            let (Some(name), Some(addr), Some(size)) = (le_u32(s, 0), le_u64(s, 8), le_u64(s, 16)) else {
+                break;
+            };
             let section = s.get(6..8).and_then(|b| b.try_into().ok()).map_or(0, u16::from_le_bytes);
             // Undefined symbols, sections and files have no place.
             let kind = s.get(4).map_or(0, |b| b & 15);
