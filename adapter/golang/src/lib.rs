@@ -18,4 +18,8 @@ pub use made::MadeTypes;
 pub use panics::{Deferred, Panic};
 pub use process::{Process, ThreadState};
 pub use stack::{Frame, FrameKind, Stack, StackOf};
-pub use value::{Dynamic, Interface, Place, Value};
+pub use value::{
+    Capture, Channel, Dynamic, FuncValue, Half, Interface, MapWalk, OPTIMIZED_OUT, Place, SliceHeader, Value,
+    Waiter, address, bytes, channel, element, fields, frame_variables, function_of, interface, map_entries,
+    map_len, part, pointee, read_variable, slice_header, string_header, underlying, waiters, walk_map, word,
+};

@@ -1,50 +1,22 @@
-//! Values of the process: a type and a place, and readers for every kind of Go value.
+//! Values of the stopped program: typed places, and readers of every Go kind over image + memory.
+//!
+//! What these read may be garbage (uninitialised locals, freed memory, a hostile core file): every length is checked before it is
+//! trusted, every walk is bounded, and the answer to nonsense is a sentence. Never panics, never allocates without bound.
 
-use std::sync::Arc;
+mod closure;
+mod composite;
+mod interface;
+mod map;
+mod map_buckets;
+mod map_swiss;
+mod place;
+mod queue;
+mod variable;
 
-use image::{Piece, TypeId};
-
-/// A typed place.
-#[derive(Clone, Debug)]
-pub struct Value {
-    pub ty: TypeId,
-    pub place: Place,
-}
-
-/// Where a value is.
-#[derive(Clone, Debug)]
-pub enum Place {
-    /// Run-time address.
-    Memory(u64),
-    /// From pieces or computed. `known[i]` is false where byte i was optimised away; `homes`: where the pieces were read from.
-    Bytes { bytes: Arc<[u8]>, known: Option<Arc<[bool]>>, homes: Option<Arc<[Piece]>> },
-    /// Nowhere, and why.
-    Unavailable(Arc<str>),
-}
-
-/// What is inside an interface value.
-#[derive(Clone, Debug)]
-pub enum Interface {
-    Nil,
-    Dynamic(Dynamic),
-    /// Half of it is lost: what is left of the two words.
-    Half {
-        rtype: Option<u64>,
-        itab: Option<u64>,
-        data: Option<u64>,
-    },
-    /// Garbage, and why.
-    Bad(String),
-}
-
-/// The concrete value in an interface.
-#[derive(Clone, Debug)]
-pub struct Dynamic {
-    /// Address of the concrete type's descriptor.
-    pub rtype: u64,
-    /// Address of the itab; None in an empty interface.
-    pub itab: Option<u64>,
-    pub value: Value,
-    /// The concrete kind is pointer, map, chan, func or unsafe.Pointer and the data word is zero.
-    pub typed_nil: bool,
-}
+pub use closure::{Capture, FuncValue, function_of};
+pub use composite::{SliceHeader, element, fields, pointee, slice_header, string_header};
+pub use interface::{Dynamic, Half, Interface, interface};
+pub use map::{MapWalk, map_entries, map_len, walk_map};
+pub use place::{OPTIMIZED_OUT, Place, Value, address, bytes, part, underlying, word};
+pub use queue::{Channel, Waiter, channel, waiters};
+pub use variable::{frame_variables, read_variable};
