@@ -5,58 +5,30 @@
 //! does no I/O and opens no file.
 
 mod api;
+mod calls;
+mod classify;
+mod code;
 mod decode;
+mod engine;
+mod exec;
+mod flow;
+mod interp;
+mod itabs;
+mod matching;
 mod model;
-
-use std::sync::Arc;
+mod names;
+mod plan;
+mod predict;
+mod resolve;
+mod source;
+mod tables;
+mod types;
 
 pub use api::{
     Body, CallKind, CallSite, Certainty, Chain, Claim, Context, Link, Load, NoSource, Role, Scope, Site,
     SiteKind, SlotEntry, SourceText, Span, State, StepPlan,
 };
-use image::{FuncId, Image, Itab};
-use machine::{Memory, Regs};
-
-/// The calls of a function in address order, direct ones included; cached by entry inside [`Engine`].
-#[derive(Default)]
-pub struct Engine {}
-
-impl Engine {
-    /// One per image; share it over all stops.
-    pub fn new() -> Engine {
-        Engine::default()
-    }
-
-    /// All call instructions of `func`, classified.
-    pub fn sites(&self, _image: &Image, _func: FuncId) -> Arc<[Arc<Site>]> {
-        Arc::from(Vec::new())
-    }
-
-    /// The calls of a frame's line (or function) in evaluation order.
-    pub fn call_sites(&self, _cx: &Context<'_>, _scope: Scope) -> Vec<CallSite> {
-        Vec::new()
-    }
-
-    /// Word to body: follows wrappers by emulating them with the registers of the call (at the target's first instruction).
-    pub fn resolve(&self, _image: &Image, _mem: &dyn Memory, _target: u64, _regs: Option<&Regs>) -> Chain {
-        Chain { reason: Some("not analysed".into()), ..Chain::default() }
-    }
-
-    /// The method table of an itab in slot order, each entry followed to its body.
-    pub fn method_table(&self, _image: &Image, _mem: &dyn Memory, _itab: &Itab) -> Vec<SlotEntry> {
-        Vec::new()
-    }
-
-    /// What a step into `call` has to do.
-    pub fn plan(&self, _cx: &Context<'_>, _call: &CallSite) -> StepPlan {
-        StepPlan { reason: Some("not analysed".into()), ..StepPlan::default() }
-    }
-
-    /// The chain of a call whose load (or CALL) the thread is stopped at.
-    pub fn resolve_at_load(&self, _image: &Image, _mem: &dyn Memory, _regs: &Regs, _site: &Site) -> Chain {
-        Chain { reason: Some("not analysed".into()), ..Chain::default() }
-    }
-}
+pub use engine::Engine;
 
 /// The call as a row of a menu (docs/PROTOCOL.md, `stepInTargets`).
 pub fn label(call: &CallSite) -> String {

@@ -1,0 +1,497 @@
+//! The calls of a frame's line: what the source writes, matched with what the machine code does and what will happen.
+
+use std::sync::Arc;
+
+use image::Shape;
+
+use crate::api::{
+    CallKind, CallSite, Certainty, Chain, Claim, Context, Link, Role, Scope, Site, SiteKind, State,
+};
+use crate::engine::{Analysis, Engine, World};
+use crate::matching::{self, Machine};
+use crate::predict::{Hit, Line, Outcome, Prediction, Predictor};
+use crate::source::{Prefix, SourceCall};
+
+impl Engine {
+    /// The calls of a frame's line in evaluation order, those already done left out; the one in progress is marked.
+    pub fn call_sites(&self, cx: &Context<'_>, scope: Scope) -> Vec<CallSite> {
+        let read_only = |a: u64| cx.image.is_read_only(a);
+        let w = World { engine: self, image: cx.image, mem: cx.mem, read_only: &read_only };
+        let mut out = line_calls(&w, cx).unwrap_or_default();
+        if scope == Scope::Function {
+            rest_of_function(&w, cx, &mut out);
+        }
+        out
+    }
+}
+
+/// The pc that belongs to the frame's line: for callers the call, not the return address.
+pub(crate) fn lookup_pc(cx: &Context<'_>) -> u64 {
+    if cx.top { cx.regs.pc() } else { cx.regs.pc().wrapping_sub(1) }
+}
+
+fn line_calls(w: &World<'_>, cx: &Context<'_>) -> Option<Vec<CallSite>> {
+    let pc = lookup_pc(cx);
+    let f = w.image.functions().at(pc)?;
+    let a = w.engine.analysis(w.image, f)?;
+    let stack = w.image.functions().inline_stack(pc);
+    let at = stack.get(cx.inline_depth)?.clone();
+    let line = Line::of(&stack, cx.inline_depth)?;
+    let on_line: Vec<usize> = matching::sites_on(w, &a, &line);
+    let mut predictor = Predictor::new(*w, a.clone(), line);
+    let mut prediction = predictor.run(cx.regs, !cx.top);
+    let in_progress = if cx.top { None } else { a.sites.iter().position(|s| s.return_pc == cx.regs.pc()) };
+    complete(&a, cx, &on_line, &mut prediction, in_progress);
+    let text = cx.source.source(&at.file);
+    let parsed = text.map(|t| w.engine.sources.get(&at.file, t));
+    let source: Vec<&SourceCall> =
+        parsed.as_ref().map(|c| c.on_line(at.line, at.start_line)).unwrap_or_default();
+    let machine = matching::machine_calls(w, &a, &on_line, &prediction);
+    let matched = matching::assign(&machine, &source);
+    let mut out = Vec::new();
+    for (k, call) in machine.iter().enumerate() {
+        let Some(hit) = call.hit.and_then(|h| prediction.hits.get(h)) else { continue };
+        let src = matched.get(k).copied().flatten();
+        if src.is_none() && parsed.is_some() && call.only_if_written() {
+            continue;
+        }
+        let written = src.and_then(|i| source.get(i).copied());
+        let mut c = build(w, &a, hit, call, written);
+        c.file = Some(at.file.clone());
+        c.line = Some(at.line);
+        c.order = src.map_or(source.len() + k, |i| i) as u32;
+        c.in_progress = in_progress.is_some() && call.site == in_progress;
+        if c.in_progress {
+            c.conditional = false;
+        }
+        devirtualised(w, cx, &mut c, call, written);
+        join(&mut out, c, src.is_some());
+    }
+    if let Some(deferred) = open_coded(&source, &out, at.line, &at.file) {
+        out.extend(deferred);
+    }
+    out.sort_by_key(|c| c.order);
+    Some(out)
+}
+
+/// Sites that the interpretation could not reach because it gave up.
+fn complete(
+    a: &Analysis,
+    cx: &Context<'_>,
+    on_line: &[usize],
+    p: &mut Prediction,
+    in_progress: Option<usize>,
+) {
+    for &k in on_line {
+        if p.hits.iter().any(|h| h.site == Some(k)) {
+            continue;
+        }
+        let Some(site) = a.sites.get(k) else { continue };
+        let ahead = p.incomplete && site.pc >= cx.regs.pc();
+        if in_progress != Some(k) && !ahead {
+            continue;
+        }
+        p.hits.push(Hit {
+            site: Some(k),
+            inlined: None,
+            outcome: Outcome::Pending(if ahead {
+                "the way to this call could not be followed"
+            } else {
+                "in progress"
+            }),
+            itab: site.constant_itab,
+            target: match site.kind {
+                SiteKind::Static { target } | SiteKind::Constant { target } => Some(target),
+                _ => None,
+            },
+            stale: true,
+            conditional: ahead,
+            callbacks: Vec::new(),
+        });
+    }
+}
+
+/// Two machine calls of one source call (a guard's two sides, a loop's copies) are one row.
+fn join(out: &mut Vec<CallSite>, c: CallSite, matched: bool) {
+    let same = |o: &&mut CallSite| matched && o.span == c.span && o.span.is_some();
+    let Some(old) = out.iter_mut().find(same) else {
+        out.push(c);
+        return;
+    };
+    let agree = match (&old.body, &c.body) {
+        (Some(x), Some(y)) => x.qualified_name == y.qualified_name,
+        _ => false,
+    };
+    old.in_progress |= c.in_progress;
+    if agree {
+        old.conditional &= c.conditional;
+        if c.kind != CallKind::Static && old.kind == CallKind::Static {
+            *old = CallSite { in_progress: old.in_progress, conditional: old.conditional, ..c };
+        }
+        return;
+    }
+    // The dynamic site knows more than the direct side of a guard; of two unlike answers none is picked.
+    let in_progress = old.in_progress;
+    if !old.conditional && c.conditional {
+        return;
+    }
+    if old.conditional && !c.conditional {
+        *old = c;
+        old.in_progress = in_progress;
+        return;
+    }
+    if c.kind != CallKind::Static {
+        *old = CallSite { in_progress, ..c };
+    }
+    old.state = State::Pending;
+    old.target = None;
+    old.body = None;
+    old.chain.clear();
+    old.reason = Some("decided by a branch of this line".into());
+}
+
+fn build(w: &World<'_>, a: &Analysis, hit: &Hit, call: &Machine, written: Option<&SourceCall>) -> CallSite {
+    let site = call.site.and_then(|k| a.sites.get(k)).cloned();
+    let mut c = CallSite {
+        kind: kind_of(w, call, site.as_deref(), written),
+        order: 0,
+        in_progress: false,
+        expression: written.map(|s| s.callee.clone()),
+        file: None,
+        line: None,
+        span: written.map(|s| s.span),
+        call_pc: site.as_ref().map(|s| s.pc),
+        interface_type: None,
+        interface_name: None,
+        interface_from: None,
+        method: None,
+        slot: None,
+        type_parameter: None,
+        type_argument: None,
+        state: State::Pending,
+        conditional: hit.conditional,
+        certainty: if hit.stale { Certainty::Stale } else { Certainty::Certain },
+        reason: None,
+        target: None,
+        chain: Vec::new(),
+        body: None,
+        site: site.clone(),
+        via: None,
+    };
+    if let Some(s) = site.as_deref().filter(|s| s.kind == SiteKind::Interface) {
+        interface_facts(w, &mut c, s, hit, written);
+    }
+    match &hit.outcome {
+        Outcome::Known(chain) => known(w, &mut c, hit, chain, call),
+        Outcome::Panics(why) => {
+            c.state = State::Panics;
+            c.reason = Some(why.clone());
+        }
+        Outcome::Pending(why) => {
+            c.state = State::Pending;
+            c.reason = Some((*why).into());
+        }
+    }
+    if c.kind == CallKind::Closure && c.chain.iter().any(|l| l.kind == Some("-fm")) {
+        c.kind = CallKind::MethodValue;
+    }
+    c
+}
+
+fn kind_of(w: &World<'_>, call: &Machine, site: Option<&Site>, written: Option<&SourceCall>) -> CallKind {
+    let _ = w;
+    if let Some(p) = call.starts {
+        return p;
+    }
+    match (site.map(|s| s.kind), written.and_then(|s| s.prefix)) {
+        (_, Some(Prefix::Go)) => CallKind::Go,
+        (_, Some(Prefix::Defer)) => CallKind::Defer,
+        (Some(SiteKind::Interface), _) => CallKind::Interface,
+        (Some(SiteKind::Dictionary { .. }), _) => CallKind::Dictionary,
+        (Some(SiteKind::Closure | SiteKind::Constant { .. }), _) => {
+            if written.is_some_and(|s| s.form == crate::source::Form::Range) {
+                CallKind::Range
+            } else {
+                CallKind::Closure
+            }
+        }
+        _ => CallKind::Static,
+    }
+}
+
+/// Interface type, method and slot: from data flow, else from the itab that will be used.
+fn interface_facts(w: &World<'_>, c: &mut CallSite, site: &Site, hit: &Hit, written: Option<&SourceCall>) {
+    c.slot = site.slot;
+    c.method = site.method.clone();
+    if let Claim::Known { interface, from } = &site.interface {
+        c.interface_type = Some(*interface);
+        c.interface_from = Some(from);
+    }
+    if let Some(itab) = hit.itab.filter(|i| *i != 0).and_then(|i| w.image.itab(i, w.mem).ok()) {
+        let ty = w.image.type_from_runtime(itab.inter);
+        if c.interface_type.is_none() {
+            c.interface_type = Some(ty);
+            c.interface_from = Some("itab");
+        }
+        if c.method.is_none() {
+            c.method = site.slot.and_then(|s| method_name(w, ty, s));
+        }
+    }
+    if c.method.is_none()
+        && let Some(s) = written
+    {
+        c.method = Some(s.name.clone());
+    }
+    c.interface_name =
+        c.interface_type.and_then(|t| w.image.type_of(t, w.mem).ok()).map(|t| image::names::short(&t.name));
+}
+
+pub(crate) fn method_name(w: &World<'_>, interface: image::TypeId, slot: u16) -> Option<String> {
+    match &w.image.type_of(interface, w.mem).ok()?.shape {
+        Shape::Interface { methods: Some(m), .. } => m.get(slot as usize).map(|m| m.name.to_string()),
+        _ => None,
+    }
+}
+
+fn known(w: &World<'_>, c: &mut CallSite, hit: &Hit, chain: &Chain, call: &Machine) {
+    c.state = State::Known;
+    if let Some((name, pc)) = &hit.inlined {
+        let mut link = inlined_link(w, name, *pc);
+        link.kind = Some("inlined body");
+        c.target = Some(link.clone());
+        c.chain = vec![link];
+        c.body = Some(inlined_body(w, name, *pc));
+        c.reason = Some("inlined".into());
+        return;
+    }
+    let mut links = Vec::new();
+    if let Some(itab) = hit.itab.filter(|i| *i != 0) {
+        links.extend(itab_link(w, itab, c.slot));
+    }
+    let target = hit.target.filter(|_| call.starts.is_none());
+    if let Some(t) = target
+        && matches!(call.kind, SiteKind::Interface | SiteKind::Dictionary { .. })
+        && let Some(f) = w.image.functions().at(t)
+    {
+        links.push(Link {
+            role: Role::Entry,
+            name: image::names::short(f.name()),
+            qualified_name: f.name().to_string(),
+            address: t,
+            kind: None,
+            interface_type: None,
+            concrete_type: None,
+            slot: None,
+            file: Some(f.file()),
+            line: Some(f.start_line()).filter(|l| *l != 0),
+        });
+    }
+    links.extend(chain.links.iter().cloned());
+    c.target = chain.links.iter().rev().find(|l| l.role == Role::Body).or(chain.links.last()).cloned();
+    c.chain = links;
+    c.body = chain.body.clone();
+    c.reason = chain.reason.clone();
+    if chain.body.as_ref().is_some_and(|b| b.inlined) {
+        c.reason.get_or_insert_with(|| "inlined".into());
+    }
+    if chain.body.as_ref().is_some_and(|b| b.folded) {
+        c.reason.get_or_insert_with(|| "the body has no instructions of its own".into());
+    }
+    if c.certainty == Certainty::Stale && c.reason.is_none() {
+        c.reason = Some("a call in between may change it".into());
+    }
+}
+
+fn inlined_link(w: &World<'_>, name: &str, pc: u64) -> Link {
+    let at = w.image.functions().location(pc);
+    Link {
+        role: Role::Body,
+        name: image::names::short(name),
+        qualified_name: name.to_string(),
+        address: pc,
+        kind: None,
+        interface_type: None,
+        concrete_type: None,
+        slot: None,
+        file: at.as_ref().map(|a| a.file.clone()),
+        line: at.map(|a| a.line),
+    }
+}
+
+fn inlined_body(w: &World<'_>, name: &str, pc: u64) -> crate::api::Body {
+    let f = w.image.functions().at(pc);
+    let at = w.image.functions().location(pc);
+    crate::api::Body {
+        entry: f.map_or(pc, |f| f.entry()),
+        stop_pc: pc,
+        name: image::names::short(name),
+        qualified_name: name.to_string(),
+        function: f.map(|f| f.id()),
+        file: at.as_ref().map(|a| a.file.clone()),
+        line: at.map(|a| a.line),
+        inlined: true,
+        folded: false,
+    }
+}
+
+/// The link of an itab: which interface, which concrete type.
+pub(crate) fn itab_link(w: &World<'_>, addr: u64, slot: Option<u16>) -> Option<Link> {
+    let itab = w.image.itab(addr, w.mem).ok()?;
+    let name = |t: u64| {
+        let id = w.image.type_from_runtime(t);
+        w.image.type_of(id, w.mem).ok().map(|t| image::names::short(&t.name))
+    };
+    let (interface, concrete) = (name(itab.inter)?, name(itab.typ)?);
+    Some(Link {
+        role: Role::Itab,
+        name: format!("{concrete} as {interface}"),
+        qualified_name: format!("go:itab.{concrete},{interface}"),
+        address: addr,
+        kind: None,
+        interface_type: Some(interface),
+        concrete_type: Some(concrete),
+        slot,
+        file: None,
+        line: None,
+    })
+}
+
+/// A direct call of a method whose receiver the source declares as an interface: the compiler took the dispatch away.
+fn devirtualised(
+    w: &World<'_>,
+    cx: &Context<'_>,
+    c: &mut CallSite,
+    call: &Machine,
+    written: Option<&SourceCall>,
+) {
+    let Some(src) = written.filter(|_| c.kind == CallKind::Static) else { return };
+    let Some(receiver) = src.receiver.as_deref() else { return };
+    let pc = call.pc.unwrap_or_else(|| lookup_pc(cx));
+    let Some(ty) = receiver_type(w, cx, receiver, pc) else { return };
+    let Ok(t) = w.image.type_of(ty, w.mem) else { return };
+    if !matches!(t.shape, Shape::Interface { .. }) {
+        return;
+    }
+    c.kind = CallKind::Interface;
+    c.interface_type = Some(ty);
+    c.interface_name = Some(image::names::short(&t.name));
+    c.interface_from = Some("variable");
+    c.method = Some(src.name.clone());
+    let inlined = c.body.as_ref().is_some_and(|b| b.inlined);
+    c.reason = Some(if inlined {
+        "devirtualised by the compiler and inlined".into()
+    } else {
+        "devirtualised by the compiler".into()
+    });
+}
+
+/// The declared type of `a`, `a.b.c`: a variable and struct fields.
+fn receiver_type(w: &World<'_>, cx: &Context<'_>, text: &str, _pc: u64) -> Option<image::TypeId> {
+    let mut parts = text.split('.');
+    let first = parts.next()?;
+    let word = |s: &str| !s.is_empty() && s.chars().all(|c| c == '_' || c.is_alphanumeric());
+    if !word(first) {
+        return None;
+    }
+    let pc = lookup_pc(cx);
+    let vars = w.image.variables(pc, cx.inline_depth);
+    let mut ty = match vars.iter().filter(|v| v.name == first && v.declared).max_by_key(|v| v.depth) {
+        Some(v) => v.ty,
+        None => {
+            let f = w.image.functions().inline_stack(pc);
+            let package = image::names::package_of(&f.get(cx.inline_depth)?.name);
+            w.image.global(&format!("{package}.{first}"))?.1?
+        }
+    };
+    for p in parts {
+        let t = w.image.type_of(ty, w.mem).ok()?;
+        let t = match &t.shape {
+            Shape::Pointer { elem: Some(e) } => w.image.type_of(*e, w.mem).ok()?,
+            _ => t,
+        };
+        let Shape::Struct { fields } = &t.shape else { return None };
+        ty = fields.iter().find(|f| &*f.name == p)?.ty;
+    }
+    Some(ty)
+}
+
+/// `defer f()` that the compiler keeps in the frame (open-coded) leaves no call on its line.
+fn open_coded(source: &[&SourceCall], out: &[CallSite], line: u32, file: &Arc<str>) -> Option<Vec<CallSite>> {
+    let mut add = Vec::new();
+    for (i, s) in source.iter().enumerate() {
+        if s.prefix != Some(Prefix::Defer) || out.iter().any(|c| c.span == Some(s.span)) {
+            continue;
+        }
+        add.push(CallSite {
+            kind: CallKind::Defer,
+            order: i as u32,
+            in_progress: false,
+            expression: Some(s.callee.clone()),
+            file: Some(file.clone()),
+            line: Some(line),
+            span: Some(s.span),
+            call_pc: None,
+            interface_type: None,
+            interface_name: None,
+            interface_from: None,
+            method: None,
+            slot: None,
+            type_parameter: None,
+            type_argument: None,
+            state: State::Pending,
+            conditional: false,
+            certainty: Certainty::Stale,
+            reason: Some("runs when the function returns".into()),
+            target: None,
+            chain: Vec::new(),
+            body: None,
+            site: None,
+            via: None,
+        });
+    }
+    (!add.is_empty()).then_some(add)
+}
+
+/// The other dynamic calls of the function, without prediction.
+fn rest_of_function(w: &World<'_>, cx: &Context<'_>, out: &mut Vec<CallSite>) {
+    let pc = lookup_pc(cx);
+    let Some(f) = w.image.functions().at(pc) else { return };
+    let Some(a) = w.engine.analysis(w.image, f) else { return };
+    let stack = w.image.functions().inline_stack(pc);
+    let Some(line) = Line::of(&stack, cx.inline_depth) else { return };
+    for (k, site) in a.sites.iter().enumerate() {
+        let dynamic = matches!(
+            site.kind,
+            SiteKind::Interface | SiteKind::Closure | SiteKind::Dictionary { .. } | SiteKind::Constant { .. }
+        );
+        let here = out.iter().any(|c| c.call_pc == Some(site.pc));
+        if !dynamic || here || !line.same_function(&w.image.functions().inline_stack(site.pc)) {
+            continue;
+        }
+        let hit = Hit {
+            site: Some(k),
+            inlined: None,
+            outcome: Outcome::Pending("its line has not been reached"),
+            itab: site.constant_itab,
+            target: None,
+            stale: true,
+            conditional: true,
+            callbacks: Vec::new(),
+        };
+        let call = Machine::of_site(k, site);
+        let text = cx.source.source(&site.file).map(|t| w.engine.sources.get(&site.file, t));
+        let source: Vec<&SourceCall> =
+            text.as_ref().map(|c| c.on_line(site.line, site.start_line)).unwrap_or_default();
+        let named: Vec<&&SourceCall> =
+            source.iter().filter(|s| call.name.as_deref() == Some(s.name.as_str())).collect();
+        let written = match named.as_slice() {
+            [one] => Some(**one),
+            _ => None,
+        };
+        let mut c = build(w, &a, &hit, &call, written);
+        c.file = Some(site.file.clone());
+        c.line = Some(site.line);
+        c.order = out.len() as u32;
+        out.push(c);
+    }
+}

@@ -1,0 +1,212 @@
+//! Which call of the source a call of the machine code is: by name, then by order; never for a `for` header, and never by guess.
+
+use crate::api::{CallKind, Site, SiteKind};
+use crate::engine::{Analysis, World};
+use crate::names;
+use crate::predict::{Line, Outcome, Prediction, starts_function};
+use crate::source::{Form, Prefix, SourceCall};
+
+/// One call of the machine code on the line: a site, or the start of an inlined callee.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub(crate) site: Option<usize>,
+    pub(crate) kind: SiteKind,
+    pub(crate) pc: Option<u64>,
+    /// Name that the source writes, as far as the machine code tells.
+    pub(crate) name: Option<String>,
+    /// go and defer statements: the call of the runtime that starts the function.
+    pub(crate) starts: Option<CallKind>,
+    /// Index in the prediction's hits; None: not ahead any more.
+    pub(crate) hit: Option<usize>,
+    pub(crate) inlined: bool,
+}
+
+impl Machine {
+    pub(crate) fn of_site(k: usize, site: &Site) -> Machine {
+        Machine {
+            site: Some(k),
+            kind: site.kind,
+            pc: Some(site.pc),
+            name: site.method.clone(),
+            starts: None,
+            hit: None,
+            inlined: false,
+        }
+    }
+
+    /// Direct calls are shown only when the source writes them: the compiler makes many of its own.
+    pub(crate) fn only_if_written(&self) -> bool {
+        (self.inlined || matches!(self.kind, SiteKind::Static { .. })) && self.starts.is_none()
+    }
+}
+
+/// Indices of the sites on the line, in address order.
+pub(crate) fn sites_on(w: &World<'_>, a: &Analysis, line: &Line) -> Vec<usize> {
+    a.sites
+        .iter()
+        .enumerate()
+        .filter(|(_, s)| {
+            let stack = w.image.functions().inline_stack(s.pc);
+            line.holds_directly(&stack)
+        })
+        .map(|(k, _)| k)
+        .collect()
+}
+
+pub(crate) fn machine_calls(w: &World<'_>, a: &Analysis, on_line: &[usize], p: &Prediction) -> Vec<Machine> {
+    let mut out: Vec<Machine> = Vec::new();
+    for &k in on_line {
+        let Some(site) = a.sites.get(k) else { continue };
+        if site.kind == SiteKind::Other {
+            continue;
+        }
+        let mut m = Machine::of_site(k, site);
+        m.hit = p.hits.iter().position(|h| h.site == Some(k));
+        if let SiteKind::Static { target } | SiteKind::Constant { target } = site.kind {
+            let Some(f) = w.image.functions().at(target) else { continue };
+            if starts_function(f.name()) {
+                m.starts = Some(if f.name() == "runtime.newproc" { CallKind::Go } else { CallKind::Defer });
+            } else if hidden(f.name()) {
+                continue;
+            }
+            m.name = Some(names::method(f.name()).to_string());
+        }
+        if m.name.is_none()
+            && let Some(h) = m.hit.and_then(|h| p.hits.get(h))
+        {
+            m.name = name_of_hit(w, site, h);
+        }
+        out.push(m);
+    }
+    for (i, h) in p.hits.iter().enumerate() {
+        let Some((name, pc)) = &h.inlined else { continue };
+        out.push(Machine {
+            site: None,
+            kind: SiteKind::Static { target: *pc },
+            pc: Some(*pc),
+            name: Some(names::method(name).to_string()),
+            starts: None,
+            hit: Some(i),
+            inlined: true,
+        });
+    }
+    out.sort_by_key(|m| m.pc);
+    out
+}
+
+/// Helpers that the compiler calls on its own.
+fn hidden(name: &str) -> bool {
+    name.starts_with("type:.")
+        || name
+            .strip_prefix("runtime.")
+            .is_some_and(|n| !n.starts_with(|c: char| c.is_ascii_uppercase()) && !n.starts_with("(*"))
+}
+
+/// An interface call's method from its itab, a dictionary call's from its body.
+fn name_of_hit(w: &World<'_>, site: &Site, h: &crate::predict::Hit) -> Option<String> {
+    if let (SiteKind::Interface, Some(itab), Some(slot)) = (site.kind, h.itab, site.slot)
+        && let Ok(i) = w.image.itab(itab, w.mem)
+    {
+        return crate::calls::method_name(w, w.image.type_from_runtime(i.inter), slot);
+    }
+    match (&h.outcome, site.kind) {
+        (Outcome::Known(chain), SiteKind::Dictionary { .. } | SiteKind::Interface) => {
+            chain.body.as_ref().map(|b| names::method(&b.qualified_name).to_string())
+        }
+        _ => None,
+    }
+}
+
+/// For each machine call the index of its source call.
+pub(crate) fn assign(machine: &[Machine], source: &[&SourceCall]) -> Vec<Option<usize>> {
+    let mut out = vec![None; machine.len()];
+    let mut used = vec![false; source.len()];
+    started(machine, source, &mut out, &mut used);
+    named(machine, source, &mut out, &mut used);
+    unnamed(machine, source, &mut out, &mut used);
+    out
+}
+
+/// `go` and `defer` statements.
+fn started(machine: &[Machine], source: &[&SourceCall], out: &mut [Option<usize>], used: &mut [bool]) {
+    for kind in [CallKind::Go, CallKind::Defer] {
+        let prefix = if kind == CallKind::Go { Prefix::Go } else { Prefix::Defer };
+        let calls: Vec<usize> = positions(machine, |m| m.starts == Some(kind));
+        let written: Vec<usize> = positions(source, |s| s.prefix == Some(prefix));
+        pair(&calls, &written, out, used);
+    }
+}
+
+fn named(machine: &[Machine], source: &[&SourceCall], out: &mut [Option<usize>], used: &mut [bool]) {
+    let mut names: Vec<&str> = machine.iter().filter_map(|m| m.name.as_deref()).collect();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        let calls = positions(machine, |m| m.starts.is_none() && m.name.as_deref() == Some(name));
+        let written: Vec<usize> = source
+            .iter()
+            .enumerate()
+            .filter(|(i, s)| s.name == name && !used.get(*i).copied().unwrap_or(true))
+            .map(|(i, _)| i)
+            .collect();
+        let rotated = written.iter().filter_map(|i| source.get(*i)).any(|s| s.for_header);
+        if rotated && written.len() > 1 {
+            continue;
+        }
+        pair(&calls, &written, out, used);
+    }
+}
+
+/// Func values: calls of the source that no named call took.
+fn unnamed(machine: &[Machine], source: &[&SourceCall], out: &mut [Option<usize>], used: &mut [bool]) {
+    let calls: Vec<usize> = machine
+        .iter()
+        .enumerate()
+        .filter(|(i, m)| {
+            out.get(*i).copied().flatten().is_none()
+                && m.starts.is_none()
+                && !m.inlined
+                && matches!(
+                    m.kind,
+                    SiteKind::Closure | SiteKind::Constant { .. } | SiteKind::Dictionary { .. }
+                )
+        })
+        .map(|(i, _)| i)
+        .collect();
+    let closures_named = |s: &SourceCall| s.form != Form::Range || calls.len() == 1;
+    let written: Vec<usize> = source
+        .iter()
+        .enumerate()
+        .filter(|(i, s)| !used.get(*i).copied().unwrap_or(true) && s.prefix.is_none() && closures_named(s))
+        .map(|(i, _)| i)
+        .collect();
+    let rotated = written.iter().filter_map(|i| source.get(*i)).any(|s| s.for_header);
+    if calls.len() == written.len() && !(rotated && calls.len() > 1) {
+        pair(&calls, &written, out, used);
+    }
+}
+
+fn positions<T>(list: &[T], f: impl Fn(&T) -> bool) -> Vec<usize> {
+    list.iter().enumerate().filter(|(_, x)| f(x)).map(|(i, _)| i).collect()
+}
+
+/// One source call takes all machine calls of its name (copies of it); as many as there are go in order.
+fn pair(calls: &[usize], written: &[usize], out: &mut [Option<usize>], used: &mut [bool]) {
+    let mut set = |call: usize, src: usize| {
+        if let Some(slot) = out.get_mut(call) {
+            *slot = Some(src);
+        }
+        if let Some(u) = used.get_mut(src) {
+            *u = true;
+        }
+    };
+    if let [one] = written {
+        for c in calls {
+            set(*c, *one);
+        }
+    } else if calls.len() == written.len() {
+        for (c, s) in calls.iter().zip(written) {
+            set(*c, *s);
+        }
+    }
+}

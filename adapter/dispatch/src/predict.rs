@@ -1,0 +1,619 @@
+//! Tier 1: interprets the frame's line from where it stands to its end, and notes every call that is met.
+//!
+//! Nothing is assumed about callees that can't be executed: registers are lost, memory becomes stale.
+
+use std::sync::Arc;
+
+use image::InlineFrame;
+use machine::Regs;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::api::{Chain, SiteKind};
+use crate::engine::{Analysis, World};
+use crate::exec::{self, Modelled};
+use crate::interp::{Machine, Step, V};
+use crate::resolve;
+
+const MAX_INSTRUCTIONS: usize = 3000;
+const MAX_PATHS: usize = 24;
+const MAX_VISITS: u32 = 40;
+const MAX_FORKS_AT: u32 = 2;
+/// Instructions of other lines that may lie between parts of this one in optimised code.
+const INTERLEAVED: u32 = 24;
+/// Bytes that a frame slot whose address is taken may extend.
+const TAKEN_EXTENT: i64 = 128;
+
+/// Which function instance and line a pc has to be in.
+pub(crate) struct Line {
+    /// From the physical function inwards: name and line.
+    frames: Vec<(String, u32)>,
+    file: Arc<str>,
+}
+
+impl Line {
+    pub(crate) fn of(stack: &[InlineFrame], depth: usize) -> Option<Line> {
+        let at = stack.get(depth)?;
+        let frames = stack.iter().skip(depth).rev().map(|f| (f.name.clone(), f.line)).collect();
+        Some(Line { frames, file: at.file.clone() })
+    }
+
+    /// The pc belongs to the line, callees that were inlined into it included.
+    pub(crate) fn holds(&self, stack: &[InlineFrame]) -> bool {
+        let Some(skip) = stack.len().checked_sub(self.frames.len()) else { return false };
+        stack
+            .iter()
+            .skip(skip)
+            .rev()
+            .zip(&self.frames)
+            .all(|(s, (name, line))| s.line == *line && s.name == *name)
+            && stack.get(skip).is_some_and(|s| s.file == self.file)
+    }
+
+    /// The pc belongs to the line itself, not to an inlined callee.
+    pub(crate) fn holds_directly(&self, stack: &[InlineFrame]) -> bool {
+        stack.len() == self.frames.len() && self.holds(stack)
+    }
+
+    /// The function directly inlined into the line's function at this pc.
+    fn inlined<'s>(&self, stack: &'s [InlineFrame]) -> Option<&'s InlineFrame> {
+        stack.get(stack.len().checked_sub(self.frames.len() + 1)?)
+    }
+
+    pub(crate) fn same_function(&self, stack: &[InlineFrame]) -> bool {
+        let Some(skip) = stack.len().checked_sub(self.frames.len()) else { return false };
+        let outer = self.frames.len().saturating_sub(1);
+        let frames = stack.iter().skip(skip).rev();
+        frames
+            .zip(&self.frames)
+            .enumerate()
+            .all(|(i, (s, (name, line)))| s.name == *name && (i == outer || s.line == *line))
+    }
+}
+
+/// What was found out about one call.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    Known(Box<Chain>),
+    Panics(String),
+    Pending(&'static str),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Hit {
+    /// Index in the analysis' sites, or None for an inlined callee.
+    pub(crate) site: Option<usize>,
+    /// Inlined callee: its name and first pc.
+    pub(crate) inlined: Option<(String, u64)>,
+    pub(crate) outcome: Outcome,
+    pub(crate) itab: Option<u64>,
+    /// Code address, func value for closures and go/defer.
+    pub(crate) target: Option<u64>,
+    pub(crate) stale: bool,
+    pub(crate) conditional: bool,
+    /// Function values passed to it: argument registers that point to a func value.
+    pub(crate) callbacks: Vec<(u64, Chain)>,
+}
+
+#[derive(Default)]
+pub(crate) struct Prediction {
+    /// In the order in which they were met first.
+    pub(crate) hits: Vec<Hit>,
+    /// pcs at which the line is left for another line.
+    pub(crate) exits: Vec<u64>,
+    /// A limit was hit or a path could not be followed.
+    pub(crate) incomplete: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum End {
+    Left(u64),
+    Panics,
+    Returned,
+    Lost,
+}
+
+struct Path<'a> {
+    m: Machine<'a>,
+    pc: u64,
+    events: Vec<Hit>,
+    itabs: FxHashMap<u64, V>,
+    visits: FxHashMap<u64, u32>,
+    forks: FxHashMap<u64, u32>,
+    off_line: u32,
+    left_at: u64,
+    /// Inlined callee that the last instruction was in.
+    inside: Option<String>,
+    stale_branch: bool,
+}
+
+impl<'a> Path<'a> {
+    fn fork(&self) -> Path<'a> {
+        Path {
+            m: self.m.clone(),
+            pc: self.pc,
+            events: self.events.clone(),
+            itabs: self.itabs.clone(),
+            visits: self.visits.clone(),
+            forks: self.forks.clone(),
+            off_line: self.off_line,
+            left_at: self.left_at,
+            inside: self.inside.clone(),
+            stale_branch: self.stale_branch,
+        }
+    }
+}
+
+pub(crate) struct Predictor<'a> {
+    w: World<'a>,
+    a: Arc<Analysis>,
+    line: Line,
+    stacks: FxHashMap<u64, Arc<[InlineFrame]>>,
+    is_stmt: Vec<(u64, u64, bool)>,
+    frame: (u64, u64),
+}
+
+impl<'a> Predictor<'a> {
+    pub(crate) fn new(w: World<'a>, a: Arc<Analysis>, line: Line) -> Predictor<'a> {
+        let rows = w.image.functions().at(a.code.entry).map(|f| f.rows()).unwrap_or_default();
+        let is_stmt = rows.iter().map(|r| (r.start, r.end, r.is_stmt)).collect();
+        Predictor { w, a, line, stacks: FxHashMap::default(), is_stmt, frame: (0, 0) }
+    }
+
+    fn stack(&mut self, pc: u64) -> Arc<[InlineFrame]> {
+        let w = self.w;
+        self.stacks.entry(pc).or_insert_with(|| w.image.functions().inline_stack(pc).into()).clone()
+    }
+
+    fn stmt(&self, pc: u64) -> bool {
+        let i = self.is_stmt.partition_point(|r| r.0 <= pc);
+        i.checked_sub(1).and_then(|i| self.is_stmt.get(i)).is_none_or(|r| r.2)
+    }
+
+    /// Interprets from `regs.pc()`; `returned`: a call has just come back there, so that registers are lost and memory may have changed.
+    pub(crate) fn run(&mut self, regs: &Regs, returned: bool) -> Prediction {
+        let w = self.w;
+        let mut m = Machine::new(w.mem, regs, w.read_only);
+        if returned {
+            m.forget_registers();
+            m.dirty = true;
+        }
+        let pc = regs.pc();
+        let Some(start) = self.a.code.at(pc) else {
+            return Prediction { incomplete: true, ..Default::default() };
+        };
+        self.frame_of(&mut m, regs.sp(), start);
+        if returned {
+            self.escape(&mut m);
+        }
+        let mut work = vec![Path {
+            m,
+            pc,
+            events: Vec::new(),
+            itabs: FxHashMap::default(),
+            visits: FxHashMap::default(),
+            forks: FxHashMap::default(),
+            off_line: 0,
+            left_at: 0,
+            inside: None,
+            stale_branch: false,
+        }];
+        let mut done: Vec<(Vec<Hit>, End)> = Vec::new();
+        let mut budget = MAX_INSTRUCTIONS;
+        let mut paths = 1;
+        while let Some(mut p) = work.pop() {
+            let end = loop {
+                if budget == 0 {
+                    break End::Lost;
+                }
+                budget -= 1;
+                match self.advance(&mut p, &mut paths) {
+                    Ok(None) => {}
+                    Ok(Some(other)) => work.push(other),
+                    Err(end) => break end,
+                }
+            };
+            done.push((p.events, end));
+        }
+        merge(done)
+    }
+
+    /// Words of the own frame that no callee can reach.
+    fn frame_of(&mut self, m: &mut Machine<'_>, sp: u64, start: usize) {
+        let entry_sp = sp.wrapping_add(self.a.code.depth_at(start) as u64);
+        let deepest = self.a.code.depth.iter().copied().max().unwrap_or(0).max(0) as u64;
+        let low = entry_sp.wrapping_sub(deepest);
+        let high = entry_sp.wrapping_add(8 + 8 * 24);
+        self.frame = (low, high);
+        let mut from = low;
+        let mut safe = Vec::new();
+        for off in &self.a.taken {
+            let at = entry_sp.wrapping_add(*off as u64);
+            if at > from {
+                safe.push((from, at));
+            }
+            from = from.max(entry_sp.wrapping_add((off + TAKEN_EXTENT) as u64));
+        }
+        if from < high {
+            safe.push((from, high));
+        }
+        m.safe = safe;
+    }
+
+    /// After a call that wasn't executed: what it may have written is stale or unknown.
+    fn escape(&self, m: &mut Machine<'_>) {
+        let (low, high) = self.frame;
+        let passed: Vec<u64> = (0..m.arch.int_args().len())
+            .filter_map(|i| m.arg(i))
+            .map(|v| v.n)
+            .filter(|n| (low..high).contains(n))
+            .collect();
+        let mut at = low;
+        for (from, to) in m.safe.clone() {
+            if from > at {
+                m.make_stale(at, from - at);
+            }
+            at = to;
+        }
+        for p in passed {
+            let end = m.safe.iter().map(|s| s.0).filter(|s| *s > p).min().unwrap_or(high);
+            m.forget(p, end.saturating_sub(p).min(TAKEN_EXTENT as u64));
+        }
+    }
+
+    /// One instruction. `Err`: the path has ended; `Ok(Some)`: the other side of a fork.
+    fn advance(&mut self, p: &mut Path<'a>, paths: &mut usize) -> Result<Option<Path<'a>>, End> {
+        let code = self.a.code.clone();
+        let Some(i) = code.at(p.pc) else { return Err(End::Lost) };
+        let Some(inst) = code.inst(i) else { return Err(End::Lost) };
+        self.place(p)?;
+        let visits = p.visits.entry(p.pc).or_insert(0);
+        *visits += 1;
+        if *visits > MAX_VISITS {
+            return Err(End::Lost);
+        }
+        let is_load = self.a.loads.contains(&p.pc);
+        if is_load && let Some(v) = exec::load_base(inst).and_then(|b| p.m.reg(b)) {
+            p.itabs.insert(p.pc, v);
+        }
+        match p.m.step(inst, is_load) {
+            Step::Next => p.pc = inst.end(),
+            Step::Branch { to, .. } if exec::is_growth(&self.w, &code, to) => p.pc = inst.end(),
+            Step::Branch { taken: Some(t), to } => {
+                p.stale_branch |= t.stale;
+                p.pc = if t.n != 0 { to } else { inst.end() };
+            }
+            Step::Branch { taken: None, to } => return self.split(p, to, inst.end(), paths),
+            Step::Jump(Some(t)) if code.contains(t.n) && !self.a.by_index.contains_key(&i) => p.pc = t.n,
+            Step::Jump(t) => {
+                if self.a.by_index.contains_key(&i) {
+                    self.call(p, i, t, 0);
+                }
+                return Err(if self.a.by_index.contains_key(&i) { End::Returned } else { End::Lost });
+            }
+            Step::Call(t) => {
+                if p.off_line > 0 {
+                    return Err(End::Left(p.left_at));
+                }
+                self.call(p, i, t, inst.end());
+                self.after_call(p, t, inst.end())?;
+                p.pc = inst.end();
+            }
+            Step::Ret(_) => return Err(End::Returned),
+            Step::Fault(a) => {
+                self.fault(p, i, a);
+                return Err(End::Panics);
+            }
+            Step::Syscall => {
+                p.m.dirty = true;
+                p.m.forget_registers();
+                p.pc = inst.end();
+            }
+            Step::Stop => return Err(End::Panics),
+        }
+        Ok(None)
+    }
+
+    /// Where the path is: on the line, in an inlined callee, or leaving.
+    fn place(&mut self, p: &mut Path<'a>) -> Result<(), End> {
+        let stack = self.stack(p.pc);
+        if self.line.holds(&stack) {
+            p.off_line = 0;
+            let inside = self.line.inlined(&stack).map(|f| f.name.clone());
+            if inside.is_some() && inside != p.inside {
+                self.inlined(p, &stack);
+            }
+            p.inside = inside;
+            return Ok(());
+        }
+        if p.off_line == 0 {
+            if !self.stmt(p.pc) {
+                return Ok(());
+            }
+            p.left_at = p.pc;
+        }
+        p.off_line += 1;
+        if p.off_line > INTERLEAVED { Err(End::Left(p.left_at)) } else { Ok(()) }
+    }
+
+    fn inlined(&self, p: &mut Path<'a>, stack: &[InlineFrame]) {
+        let Some(f) = self.line.inlined(stack) else { return };
+        p.events.push(Hit {
+            site: None,
+            inlined: Some((f.name.clone(), p.pc)),
+            outcome: Outcome::Known(Box::default()),
+            itab: None,
+            target: Some(p.pc),
+            stale: p.stale_branch,
+            conditional: false,
+            callbacks: Vec::new(),
+        });
+    }
+
+    fn split(
+        &mut self,
+        p: &mut Path<'a>,
+        to: u64,
+        next: u64,
+        paths: &mut usize,
+    ) -> Result<Option<Path<'a>>, End> {
+        let n = p.forks.entry(p.pc).or_insert(0);
+        *n += 1;
+        if *n > MAX_FORKS_AT || *paths >= MAX_PATHS {
+            return Err(End::Lost);
+        }
+        *paths += 1;
+        let mut other = p.fork();
+        other.pc = to;
+        p.pc = next;
+        Ok(Some(other))
+    }
+
+    fn call(&mut self, p: &mut Path<'a>, i: usize, target: Option<V>, return_pc: u64) {
+        let Some(k) = self.a.by_index.get(&i).copied() else { return };
+        let Some(site) = self.a.sites.get(k).cloned() else { return };
+        let itab = site.loads.iter().find_map(|l| p.itabs.get(&l.pc)).copied();
+        let mut hit = Hit {
+            site: Some(k),
+            inlined: None,
+            outcome: Outcome::Pending("decided by a value that this line computes first"),
+            itab: itab.map(|v| v.n).or(site.constant_itab),
+            target: target.map(|t| t.n),
+            stale: p.stale_branch || target.is_some_and(|t| t.stale),
+            conditional: false,
+            callbacks: Vec::new(),
+        };
+        let starts = match site.kind {
+            SiteKind::Static { target } => {
+                self.w.image.functions().at(target).is_some_and(|f| starts_function(f.name()))
+            }
+            _ => false,
+        };
+        if starts {
+            self.funcval(p, &mut hit, site.kind);
+        } else if let (Some(t), false) = (target, site.kind == SiteKind::Other) {
+            let mut m = p.m.clone();
+            if return_pc != 0 {
+                m.enter(return_pc);
+            }
+            let chain = match site.kind {
+                // A direct call of a helper of the runtime isn't followed.
+                SiteKind::Static { .. } if self.is_runtime(t.n) => return,
+                _ => resolve::chain(&self.w, t.n, Some(m)),
+            };
+            hit.outcome = match chain.will_panic.clone() {
+                Some(why) => Outcome::Panics(why),
+                None => Outcome::Known(Box::new(chain)),
+            };
+            hit.callbacks = self.callbacks(p);
+        }
+        p.events.push(hit);
+    }
+
+    fn is_runtime(&self, target: u64) -> bool {
+        self.w.image.functions().at(target).is_some_and(|f| {
+            f.name()
+                .strip_prefix("runtime.")
+                .is_some_and(|n| !n.starts_with(|c: char| c.is_ascii_uppercase()) && !n.starts_with("(*"))
+        })
+    }
+
+    /// go and defer: the func value that is handed to the runtime.
+    fn funcval(&self, p: &Path<'a>, hit: &mut Hit, kind: SiteKind) {
+        let SiteKind::Static { target } = kind else { return };
+        let name = self.w.image.functions().at(target).map(|f| f.name().to_string()).unwrap_or_default();
+        let mut fv = p.m.arg(0);
+        if name == "runtime.deferprocStack" {
+            let off = self.w.image.layout().offset("runtime._defer", "fn").unwrap_or(24);
+            fv = fv.and_then(|d| p.m.load(d.n.wrapping_add(off), 8, false));
+        }
+        let Some(fv) = fv else {
+            hit.target = None;
+            return;
+        };
+        hit.target = Some(fv.n);
+        hit.stale |= fv.stale;
+        if let Some(chain) = self.closure_chain(&p.m, fv) {
+            hit.outcome = match chain.will_panic.clone() {
+                Some(why) => Outcome::Panics(why),
+                None => Outcome::Known(Box::new(chain)),
+            };
+        } else if fv.n == 0 {
+            hit.outcome = Outcome::Panics("nil func value".into());
+        }
+    }
+
+    /// The chain of a func value when it is called with no arguments in registers.
+    fn closure_chain(&self, m: &Machine<'a>, fv: V) -> Option<Chain> {
+        let code = m.load(fv.n, 8, false)?;
+        let mut m = m.clone();
+        m.forget_registers();
+        let context = m.arch.context().0 as u8;
+        m.set_reg(context, Some(fv));
+        m.enter(0);
+        Some(resolve::chain(&self.w, code.n, Some(m)))
+    }
+
+    /// Func values among the arguments: code that the callee may call back.
+    fn callbacks(&self, p: &Path<'a>) -> Vec<(u64, Chain)> {
+        let mut out = Vec::new();
+        for i in 0..p.m.arch.int_args().len() {
+            let Some(v) = p.m.arg(i) else { continue };
+            if v.n < 4096 || v.n % 8 != 0 {
+                continue;
+            }
+            let Some(code) = p.m.load(v.n, 8, true) else { continue };
+            let entry = self.w.image.functions().at(code.n).is_some_and(|f| f.entry() == code.n);
+            if entry
+                && self.w.image.is_text(code.n)
+                && let Some(chain) = self.closure_chain(&p.m, v)
+            {
+                out.push((v.n, chain));
+            }
+        }
+        out
+    }
+
+    fn after_call(&mut self, p: &mut Path<'a>, target: Option<V>, return_pc: u64) -> Result<(), End> {
+        let Some(t) = target else {
+            self.unknown_callee(p, None);
+            return Ok(());
+        };
+        let name = self.w.image.functions().at(t.n).map(|f| f.name().to_string()).unwrap_or_default();
+        match exec::model(&self.w, &mut p.m, &name, t.n) {
+            Modelled::Done => return Ok(()),
+            Modelled::Panics(_) => return Err(End::Panics),
+            Modelled::No => {}
+        }
+        if !t.stale && exec::run_callee(&self.w, &mut p.m, t.n, return_pc) {
+            return Ok(());
+        }
+        self.unknown_callee(p, Some(t.n));
+        Ok(())
+    }
+
+    fn unknown_callee(&self, p: &mut Path<'a>, target: Option<u64>) {
+        // The callee owns the outgoing argument area, results on the stack included.
+        let area = target
+            .and_then(|t| self.w.image.functions().at(t))
+            .and_then(|f| f.args_size())
+            .map(u64::from)
+            .filter(|n| *n <= 4096);
+        if let Some(sp) = p.m.sp() {
+            let at = sp.n.wrapping_add(if p.m.arch == machine::Arch::Arm64 { 8 } else { 0 });
+            match area {
+                Some(n) => p.m.forget(at, n),
+                None => p.m.make_stale(at, 80),
+            }
+        }
+        p.m.dirty = true;
+        self.escape(&mut p.m);
+        p.m.forget_registers();
+    }
+
+    /// A fault at or shortly before the load of a site is that call's panic.
+    fn fault(&self, p: &mut Path<'a>, i: usize, at: V) {
+        let pc = p.pc;
+        let site = self.a.sites.iter().position(|s| s.loads.iter().any(|l| l.pc == pc)).or_else(|| {
+            // The explicit nil check of debug code stands before the load, in the same block.
+            let block = self.a.code.blocks.get(*self.a.code.block_of.get(i)? as usize)?;
+            let end = block.end;
+            (at.n < 4096).then_some(())?;
+            let (k, first) =
+                self.a.found.iter().enumerate().find(|(_, f)| {
+                    f.index > i && f.index < end && !matches!(f.kind, SiteKind::Static { .. })
+                })?;
+            first.loads.iter().any(|l| l.0 > i).then_some(k)
+        });
+        let Some(k) = site else { return };
+        let why = match self.a.sites.get(k).map(|s| s.kind) {
+            Some(SiteKind::Closure) => "nil func value",
+            _ if at.n >= 4096 => "the receiver points to unmapped memory",
+            _ => "nil interface",
+        };
+        p.events.push(Hit {
+            site: Some(k),
+            inlined: None,
+            outcome: Outcome::Panics(why.into()),
+            itab: None,
+            target: None,
+            stale: p.stale_branch || at.stale,
+            conditional: false,
+            callbacks: Vec::new(),
+        });
+    }
+}
+
+/// runtime functions that take a func value to run it elsewhere or later.
+pub(crate) fn starts_function(name: &str) -> bool {
+    matches!(name, "runtime.newproc" | "runtime.deferproc" | "runtime.deferprocStack" | "runtime.deferprocat")
+}
+
+/// One answer for each call out of all paths: they must agree, else it is pending.
+fn merge(paths: Vec<(Vec<Hit>, End)>) -> Prediction {
+    let mut out = Prediction::default();
+    let key = |h: &Hit, nth: usize| match (&h.site, &h.inlined) {
+        (Some(s), _) => (*s, String::new(), 0),
+        (None, Some((name, _))) => (usize::MAX, name.clone(), nth),
+        _ => (usize::MAX, String::new(), nth),
+    };
+    let mut index: FxHashMap<(usize, String, usize), usize> = FxHashMap::default();
+    let mut seen_in: Vec<usize> = Vec::new();
+    let mut counted = 0;
+    for (events, end) in &paths {
+        if let End::Left(pc) = end {
+            out.exits.push(*pc);
+        }
+        out.incomplete |= *end == End::Lost;
+        if *end != End::Panics {
+            counted += 1;
+        }
+        let mut here: FxHashSet<usize> = FxHashSet::default();
+        let mut nth: FxHashMap<String, usize> = FxHashMap::default();
+        for h in events {
+            let n = h.inlined.as_ref().map_or(0, |(name, _)| {
+                let c = nth.entry(name.clone()).or_insert(0);
+                *c += 1;
+                *c
+            });
+            let k = *index.entry(key(h, n)).or_insert_with(|| {
+                out.hits.push(h.clone());
+                seen_in.push(0);
+                out.hits.len() - 1
+            });
+            if !here.insert(k) {
+                continue;
+            }
+            if *end != End::Panics
+                && let Some(s) = seen_in.get_mut(k)
+            {
+                *s += 1;
+            }
+            if let Some(old) = out.hits.get_mut(k) {
+                unite(old, h);
+            }
+        }
+    }
+    for (h, n) in out.hits.iter_mut().zip(&seen_in) {
+        h.conditional = *n < counted;
+    }
+    out.exits.sort_unstable();
+    out.exits.dedup();
+    out
+}
+
+fn unite(old: &mut Hit, new: &Hit) {
+    old.stale |= new.stale;
+    let same = match (&old.outcome, &new.outcome) {
+        (Outcome::Known(a), Outcome::Known(b)) => a.body == b.body && a.links == b.links,
+        (Outcome::Panics(a), Outcome::Panics(b)) => a == b,
+        (Outcome::Pending(_), Outcome::Pending(_)) => true,
+        _ => false,
+    };
+    if !same {
+        old.outcome = Outcome::Pending("decided by a branch of this line");
+        old.target = None;
+    }
+    if old.itab != new.itab {
+        old.itab = None;
+    }
+}

@@ -1,0 +1,307 @@
+//! From a code address to the body that the author wrote: wrappers are followed by emulating them, never by name.
+//! Name matching is the last resort, where the registers of the call aren't known.
+
+use image::Function;
+
+use crate::api::{Body, Chain, Link, Role};
+use crate::engine::World;
+use crate::exec::{self, Modelled};
+use crate::interp::{Machine, Step};
+use crate::model::{Flow, Target};
+use crate::names;
+
+const MAX_HOPS: usize = 10;
+const MAX_STEPS: usize = 400;
+
+/// Where emulating a wrapper led.
+enum Next<'a> {
+    /// Its body was inlined; the first instruction of it.
+    Inlined {
+        pc: u64,
+        name: String,
+    },
+    Hop {
+        target: u64,
+        machine: Option<Machine<'a>>,
+        through_itab: bool,
+    },
+    Panics(String),
+    Folded,
+    Unknown(&'static str),
+}
+
+/// Follows `target`. `machine`: the registers at its first instruction, return address pushed.
+pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>) -> Chain {
+    let mut out = Chain::default();
+    let (mut target, mut machine) = (target, machine);
+    for _ in 0..MAX_HOPS {
+        let Some(f) = w.image.functions().at(target) else {
+            out.reason = Some(format!("{target:#x} is not Go code"));
+            return out;
+        };
+        if f.name() == "runtime.unreachableMethod" {
+            out.reason = Some("removed by the linker: nothing in the program calls this method".into());
+            return out;
+        }
+        if !f.is_wrapper() || is_body(f.name()) {
+            let body = body_of(w, f, f.prologue_end(), false, false);
+            out.links.push(body_link(&body, None));
+            out.body = Some(body);
+            return out;
+        }
+        let next = follow(w, f, target, machine.take());
+        let kind = wrapper_kind(w, f, &next);
+        match next {
+            Next::Inlined { pc, name } => {
+                out.links.push(wrapper_link(w, f, kind));
+                let mut body = body_of(w, f, pc, true, false);
+                body.qualified_name = name;
+                body.name = image::names::short(&body.qualified_name);
+                if let Some(at) = w.image.functions().location(pc) {
+                    body.line = Some(at.line);
+                    body.file = Some(at.file);
+                }
+                out.links.push(body_link(&body, Some("inlined body")));
+                out.body = Some(body);
+                return out;
+            }
+            Next::Folded => {
+                out.links.push(wrapper_link(w, f, kind));
+                let mut body = body_of(w, f, f.prologue_end(), false, true);
+                if let Some(name) = folded_name(w, f) {
+                    body.name = image::names::short(&name);
+                    body.qualified_name = name;
+                }
+                out.links.push(body_link(&body, Some("inlined body")));
+                out.body = Some(body);
+                return out;
+            }
+            Next::Hop { target: to, machine: m, .. } => {
+                out.links.push(wrapper_link(w, f, kind));
+                target = to;
+                machine = m;
+            }
+            Next::Panics(why) => {
+                out.links.push(wrapper_link(w, f, kind));
+                out.will_panic = Some(why);
+                return out;
+            }
+            Next::Unknown(why) => {
+                out.links.push(wrapper_link(w, f, kind));
+                out.reason = Some(why.into());
+                return out;
+            }
+        }
+    }
+    out.reason = Some("more than ten wrappers in a row".into());
+    out
+}
+
+/// Functions with a wrapper's mark that the author wrote.
+fn is_body(name: &str) -> bool {
+    // A range-over-func body is the author's loop.
+    names::last(name).split('-').nth(1).is_some_and(|s| s.starts_with("range"))
+}
+
+fn follow<'a>(w: &World<'a>, f: Function<'_>, target: u64, machine: Option<Machine<'a>>) -> Next<'a> {
+    let Some(code) = w.engine.code(w.image, f) else { return Next::Unknown("no machine code") };
+    let Some(mut m) = machine else { return fallback(w, f) };
+    let mut pc = target;
+    for _ in 0..MAX_STEPS {
+        if let Some(name) = inlined_body(w, pc) {
+            return Next::Inlined { pc, name };
+        }
+        let Some(inst) = code.at(pc).and_then(|i| code.inst(i)) else { return fallback(w, f) };
+        let step = m.step(inst, true);
+        pc = match step {
+            Step::Next => inst.end(),
+            Step::Branch { to, .. } if exec::is_growth(w, &code, to) => inst.end(),
+            Step::Branch { taken: Some(t), to } => {
+                if t.n != 0 {
+                    to
+                } else {
+                    inst.end()
+                }
+            }
+            Step::Jump(Some(t)) if code.contains(t.n) && t.n != code.entry => t.n,
+            Step::Jump(Some(t)) => {
+                let through_itab = !matches!(inst.flow, Flow::Jump(Target::Const(_)));
+                return Next::Hop { target: t.n, machine: Some(m), through_itab };
+            }
+            Step::Call(Some(t)) => {
+                let Some(g) = w.image.functions().at(t.n) else { return fallback(w, f) };
+                if g.name() == "runtime.panicwrap" {
+                    return Next::Panics(
+                        "nil pointer: a value method is called through a nil pointer".into(),
+                    );
+                }
+                match exec::model(w, &mut m, g.name(), t.n) {
+                    Modelled::Done => inst.end(),
+                    Modelled::Panics(_) => return Next::Panics("nil pointer dereference".into()),
+                    Modelled::No if g.name().starts_with("runtime.duff") => {
+                        if !exec::run_callee(w, &mut m, t.n, inst.end()) {
+                            return fallback(w, f);
+                        }
+                        inst.end()
+                    }
+                    Modelled::No if g.name().starts_with("runtime.") && !is_user(g.name()) => {
+                        return fallback(w, f);
+                    }
+                    Modelled::No => {
+                        m.enter(inst.end());
+                        let through_itab = !matches!(inst.flow, Flow::Call(Target::Const(_)));
+                        return Next::Hop { target: t.n, machine: Some(m), through_itab };
+                    }
+                }
+            }
+            Step::Ret(_) => return Next::Folded,
+            Step::Fault(a) if a.n < 4096 => return Next::Panics("nil pointer dereference".into()),
+            _ => return fallback(w, f),
+        };
+    }
+    fallback(w, f)
+}
+
+/// Runtime functions that are bodies in their own right when a wrapper calls them.
+fn is_user(name: &str) -> bool {
+    name.starts_with("runtime.(*")
+        || name.strip_prefix("runtime.").is_some_and(|n| n.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
+/// The author's function that is inlined into the wrapper at `pc`.
+fn inlined_body(w: &World<'_>, pc: u64) -> Option<String> {
+    let stack = w.image.functions().inline_stack(pc);
+    let inlined = stack.len().checked_sub(1)?;
+    stack
+        .iter()
+        .take(inlined)
+        .rev()
+        .find(|f| !f.is_wrapper && &*f.file != "<autogenerated>")
+        .map(|f| f.name.clone())
+}
+
+/// Without registers: the only direct call or jump to a function with the same method name, or the inlined body.
+fn fallback<'a>(w: &World<'a>, f: Function<'_>) -> Next<'a> {
+    let Some(code) = w.engine.code(w.image, f) else { return Next::Unknown("no machine code") };
+    let method = names::method(f.name());
+    let mut hit = None;
+    let mut indirect = false;
+    let mut calls = 0;
+    for inst in &code.insts {
+        if let Some(name) = inlined_body(w, inst.addr) {
+            return Next::Inlined { pc: inst.addr, name };
+        }
+        let t = match inst.flow {
+            Flow::Call(Target::Const(t)) => t,
+            Flow::Jump(Target::Const(t)) if !code.contains(t) => t,
+            Flow::Call(_) | Flow::Jump(Target::Reg(_)) => {
+                indirect = true;
+                continue;
+            }
+            _ => continue,
+        };
+        let Some(g) = w.image.functions().at(t) else { continue };
+        if g.name().starts_with("runtime.") && !is_user(g.name()) {
+            continue;
+        }
+        calls += 1;
+        if names::method(g.name()) == method || f.name().contains("wrap") {
+            match hit {
+                Some(h) if h != t => return Next::Unknown("the wrapper calls more than one function"),
+                _ => hit = Some(t),
+            }
+        }
+    }
+    match hit {
+        Some(target) => Next::Hop { target, machine: None, through_itab: false },
+        None if indirect => Next::Unknown("the wrapper dispatches through a value that isn't known yet"),
+        None if calls == 0 => Next::Folded,
+        None => Next::Unknown("the wrapper's callee isn't known"),
+    }
+}
+
+/// A folded body's own name: the value receiver's method, when the program has no such function any more.
+fn folded_name(w: &World<'_>, f: Function<'_>) -> Option<String> {
+    let value = names::value_receiver(f.name())?;
+    // Only `(*T).M` wraps `T.M` without a trace; a promoted method's body could be anyone's.
+    let _ = w;
+    Some(value)
+}
+
+fn wrapper_kind(w: &World<'_>, f: Function<'_>, next: &Next<'_>) -> &'static str {
+    let name = f.name();
+    let last = names::last(name);
+    if last.ends_with("-fm") {
+        return "-fm";
+    }
+    if last.starts_with("gowrap") {
+        return "gowrap";
+    }
+    if last.starts_with("deferwrap") {
+        return "deferwrap";
+    }
+    let to = match next {
+        Next::Hop { through_itab: true, .. } => return "embedded interface",
+        Next::Hop { target, .. } => w.image.functions().at(*target).map(|g| g.name().to_string()),
+        Next::Inlined { name, .. } => Some(name.clone()),
+        _ => None,
+    };
+    let Some(to) = to else { return "value receiver" };
+    if to == name {
+        return "abi";
+    }
+    if to.contains("go.shape.") && !name.contains("go.shape.") {
+        return "shape";
+    }
+    if names::value_receiver(name).is_some_and(|v| v == to) {
+        return "value receiver";
+    }
+    if last.starts_with("func") { "gowrap" } else { "promoted" }
+}
+
+fn wrapper_link(w: &World<'_>, f: Function<'_>, kind: &'static str) -> Link {
+    let at = w.image.functions().location(f.entry());
+    Link {
+        role: Role::Wrapper,
+        name: image::names::short(f.name()),
+        qualified_name: f.name().to_string(),
+        address: f.entry(),
+        kind: Some(kind),
+        interface_type: None,
+        concrete_type: None,
+        slot: None,
+        file: at.as_ref().map(|a| a.file.clone()),
+        line: at.map(|a| a.line),
+    }
+}
+
+fn body_of(w: &World<'_>, f: Function<'_>, stop_pc: u64, inlined: bool, folded: bool) -> Body {
+    let line = f.start_line();
+    let _ = w;
+    Body {
+        entry: f.entry(),
+        stop_pc,
+        name: image::names::short(f.name()),
+        qualified_name: f.name().to_string(),
+        function: Some(f.id()),
+        file: Some(f.file()),
+        line: (line != 0).then_some(line),
+        inlined,
+        folded,
+    }
+}
+
+fn body_link(b: &Body, kind: Option<&'static str>) -> Link {
+    Link {
+        role: Role::Body,
+        name: b.name.clone(),
+        qualified_name: b.qualified_name.clone(),
+        address: if b.inlined { b.stop_pc } else { b.entry },
+        kind,
+        interface_type: None,
+        concrete_type: None,
+        slot: None,
+        file: b.file.clone(),
+        line: b.line,
+    }
+}
