@@ -20,6 +20,8 @@ pub(crate) struct Client {
     writer: Box<dyn Write>,
     incoming: Receiver<Value>,
     events: VecDeque<Value>,
+    /// Answers that came while something else was waited for.
+    answers: Vec<Value>,
     seq: i64,
     /// Text of `output` events, by category.
     pub(crate) output: Vec<(String, String)>,
@@ -68,7 +70,15 @@ impl Client {
                 }
             }
         });
-        Self { child, writer, incoming, events: VecDeque::new(), seq: 0, output: Vec::new() }
+        Self {
+            child,
+            writer,
+            incoming,
+            events: VecDeque::new(),
+            answers: Vec::new(),
+            seq: 0,
+            output: Vec::new(),
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -90,14 +100,15 @@ impl Client {
     pub(crate) fn answer(&mut self, seq: i64) -> anyhow::Result<Value> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let message = self.receive(deadline)?;
-            if message["type"] == "response" && message["request_seq"] == seq {
+            if let Some(index) = self.answers.iter().position(|m| m["request_seq"] == seq) {
+                let message = self.answers.swap_remove(index);
                 if message["success"] == true {
                     return Ok(message["body"].clone());
                 }
                 let detail = message["body"]["error"]["format"].as_str().or(message["message"].as_str());
                 bail!("{} was refused: {}", message["command"], detail.unwrap_or("no reason given"));
             }
+            let message = self.receive(deadline)?;
             self.keep(message);
         }
     }
@@ -157,13 +168,12 @@ impl Client {
     }
 
     fn keep(&mut self, message: Value) {
-        if message["type"] != "event" {
-            return;
-        }
-        if message["event"] == "output" {
+        if message["type"] == "response" {
+            self.answers.push(message);
+        } else if message["event"] == "output" {
             let text = |key: &str| message["body"][key].as_str().unwrap_or_default().to_owned();
             self.output.push((text("category"), text("output")));
-        } else {
+        } else if message["type"] == "event" {
             self.events.push_back(message);
         }
     }
