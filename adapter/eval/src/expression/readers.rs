@@ -19,7 +19,12 @@ impl Cx<'_> {
         golang::read_variable(self.process, frame, variable)
     }
 
-    pub(crate) fn map_entries(&self, v: &Value, skip: usize, count: usize) -> Result<Vec<(Value, Value)>, String> {
+    pub(crate) fn map_entries(
+        &self,
+        v: &Value,
+        skip: usize,
+        count: usize,
+    ) -> Result<Vec<(Value, Value)>, String> {
         golang::map_entries(self.process, v, skip, count)
     }
 
