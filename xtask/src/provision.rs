@@ -59,7 +59,8 @@ impl Provision {
 
     /// gdbserver: PATH, the cache, else installed.
     pub(crate) fn gdbserver(&mut self) -> Option<PathBuf> {
-        let found = on_path("gdbserver").or_else(|| self.cache.gdbserver()).filter(|path| answers(path));
+        let found =
+            on_path("gdbserver").into_iter().chain([self.cache.gdbserver()]).find(|path| answers(path));
         found.or_else(|| self.get("gdbserver", |p| p.install_gdbserver()))
     }
 

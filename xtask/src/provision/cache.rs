@@ -1,4 +1,4 @@
-//! The cache folder: `go/<version>/bin/go`, `gdbserver/<version>/bin/gdbserver`, `dlv/bin/dlv`.
+//! The cache folder: `go/<version>/bin/go`, `gdbserver/bin/gdbserver`, `dlv/bin/dlv`.
 //!
 //! Things come into it whole: prepared in a temporary folder inside it, then renamed, under one lock.
 
@@ -31,19 +31,9 @@ impl Cache {
         names(&self.root.join("go"))
     }
 
-    /// The gdbserver of the highest version by name.
-    pub(super) fn gdbserver(&self) -> Option<PathBuf> {
-        let folder = self.root.join("gdbserver");
-        let mut all = names(&folder);
-        all.sort();
-        all.into_iter()
-            .rev()
-            .map(|v| folder.join(v).join("bin").join("gdbserver"))
-            .find(|path| path.is_file())
-    }
-
-    pub(super) fn gdbserver_folder(&self, version: &str) -> PathBuf {
-        self.root.join("gdbserver").join(version)
+    /// Where the adapter looks as well.
+    pub(super) fn gdbserver(&self) -> PathBuf {
+        self.root.join("gdbserver").join("bin").join("gdbserver")
     }
 
     pub(super) fn dlv(&self) -> PathBuf {

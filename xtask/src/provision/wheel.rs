@@ -30,19 +30,17 @@ pub(super) fn go(cache: &Cache, version: Option<&str>) -> anyhow::Result<PathBuf
 
 pub(super) fn gdbserver(cache: &Cache) -> anyhow::Result<PathBuf> {
     let _lock = cache.lock()?;
-    if let Some(path) = cache.gdbserver() {
-        return Ok(path);
+    let place = cache.gdbserver();
+    if place.is_file() {
+        return Ok(place);
     }
     let staging = cache.staging()?;
     let unpacked = unpack("gdb-for-pwndbg", staging.path())?;
     let program = unpacked.folder.join("gdb_for_pwndbg/_vendor/bin/gdbserver");
-    let prepared = staging.path().join("prepared");
-    fs::create_dir_all(prepared.join("bin"))?;
-    fs::rename(&program, prepared.join("bin").join("gdbserver")).context("the wheel has no gdbserver")?;
-    mark_executables(&prepared)?;
-    let place = cache.gdbserver_folder(&unpacked.version);
-    cache.publish(&prepared, &place)?;
-    Ok(place.join("bin").join("gdbserver"))
+    anyhow::ensure!(program.is_file(), "the wheel has no gdbserver");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    cache.publish(&program, &place)?;
+    Ok(place)
 }
 
 struct Unpacked {
