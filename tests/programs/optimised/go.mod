@@ -1,0 +1,3 @@
+module example.com/optimised
+
+go 1.21

@@ -1,0 +1,40 @@
+// Runs until it is told to stop: for attaching, interrupting, breakpoints set meanwhile.
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+var Counter int
+
+//go:noinline
+func tick(n int) int {
+	Counter = n // @tick
+	return n + 1
+}
+
+func main() {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGUSR1)
+	fmt.Println("started", os.Getpid())
+	if len(os.Args) > 1 && os.Args[1] == "blocked" {
+		var buffer [1]byte
+		n, err := syscall.Read(0, buffer[:]) // @read
+		fmt.Println(n, err)
+		return
+	}
+	for n := 0; ; {
+		n = tick(n)
+		select {
+		case <-signals:
+			fmt.Println("signalled")
+			return
+		default:
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}

@@ -1,0 +1,17 @@
+//! End to end: the strict client against the adapter, real Go programs and real debuggers.
+//!
+//! One executable, so that it links once; sessions are shared between assertions, so that the whole takes minutes.
+
+mod attach;
+mod breakpoints;
+mod console;
+mod dispatch;
+mod exceptions;
+mod goroutines;
+mod hostile;
+mod launch;
+mod lifecycle;
+mod matrix;
+mod servers;
+mod stepping;
+mod support;

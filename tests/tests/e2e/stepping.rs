@@ -1,0 +1,119 @@
+//! Steps: where each lands, whatever other goroutines, panics and stacks do meanwhile.
+
+use e2e::{Fixture, Session};
+
+use crate::support::{backends, debug, launch, lines};
+
+/// Does steps one after another; each must land on the line of its mark (several where Go versions differ).
+#[track_caller]
+fn walk(session: &mut Session, fixture: &Fixture, thread: i64, steps: &[(&str, &[&str])]) {
+    for (index, (how, marks)) in steps.iter().enumerate() {
+        let stop = session.step(how, thread);
+        assert_eq!(stop.reason, "step", "step {index} ({how}): {}", stop.body);
+        assert_eq!(stop.thread, thread, "step {index} ({how}) ended in another goroutine");
+        let (function, line) = session.place(thread);
+        let allowed = lines(fixture, marks);
+        assert!(
+            allowed.contains(&line),
+            "step {index} ({how}) landed in {function} at line {line}, not at {marks:?} {allowed:?}"
+        );
+    }
+}
+
+#[test]
+fn lines_calls_and_returns() {
+    let fixture = debug("stepping");
+    let path = fixture.path();
+    for backend in backends() {
+        let mut session = Session::launch(&launch(&fixture, backend), &[(&path, &[fixture.line("main1")])]);
+        let thread = session.stopped().thread;
+        assert_eq!(session.place(thread), ("main.main".to_owned(), fixture.line("main1")));
+        walk(
+            &mut session,
+            &fixture,
+            thread,
+            &[
+                ("next", &["main2"]),
+                ("stepIn", &["add", "add1"]),
+                ("next", &["add1", "add2"]),
+                ("stepOut", &["main2"]),
+                ("next", &["main3"]),
+                // Two calls of one function on a line: out of the first, into the second.
+                ("stepIn", &["add", "add1"]),
+                ("stepOut", &["main3"]),
+                ("stepIn", &["add", "add1"]),
+                ("stepOut", &["main3"]),
+                ("next", &["loop"]),
+                ("next", &["loop1"]),
+                ("next", &["loop"]),
+                ("next", &["loop1"]),
+                ("next", &["loop"]),
+                ("next", &["main4"]),
+            ],
+        );
+        assert_eq!(session.text("total"), "9");
+        // Recursion: a step over the inner call stays in this activation.
+        walk(
+            &mut session,
+            &fixture,
+            thread,
+            &[("stepIn", &["fact1"]), ("next", &["fact3"]), ("next", &["fact4"])],
+        );
+        assert_eq!((session.text("n"), session.text("rest")), ("4".to_owned(), "6".to_owned()));
+        walk(&mut session, &fixture, thread, &[("stepOut", &["main4"]), ("next", &["main5"])]);
+        session.client.end();
+    }
+}
+
+#[test]
+fn defers_panics_and_growing_stacks() {
+    let fixture = debug("stepping");
+    let path = fixture.path();
+    for backend in backends() {
+        let mut session = Session::launch(&launch(&fixture, backend), &[(&path, &[fixture.line("main5")])]);
+        let thread = session.stopped().thread;
+        session.place(thread);
+        walk(
+            &mut session,
+            &fixture,
+            thread,
+            &[
+                ("stepIn", &["defer1"]),
+                ("next", &["defer2"]),
+                ("next", &["defer3"]),
+                ("stepOut", &["main5"]),
+                ("next", &["main6"]),
+                ("stepIn", &["panic1"]),
+                ("next", &["panic2"]),
+            ],
+        );
+        // The call panics: the step goes on in the deferred function that recovers.
+        walk(&mut session, &fixture, thread, &[("next", &["panicdefer", "panic1"])]);
+        session.set_breakpoints(&path, &[fixture.line("main8")]);
+        let stop = session.go_on(thread);
+        session.place(stop.thread);
+        // The stack is copied several times in this call, and four goroutines run beside it.
+        walk(
+            &mut session,
+            &fixture,
+            thread,
+            &[("next", &["main9"]), ("next", &["main10"]), ("next", &["main11"]), ("next", &["main12"])],
+        );
+        assert_eq!(session.run_out(thread), 0);
+        session.client.end();
+    }
+}
+
+/// What a function returned is visible after stepping out of it.
+#[test]
+fn results_after_step_out() {
+    let fixture = debug("stepping");
+    let path = fixture.path();
+    let mut session = Session::launch(&launch(&fixture, "auto"), &[(&path, &[fixture.line("add1")])]);
+    let stop = session.stopped();
+    session.place(stop.thread);
+    let stop = session.step("stepOut", stop.thread);
+    session.frames(stop.thread);
+    let values: Vec<String> = session.locals().into_iter().map(|local| local.value).collect();
+    assert!(values.iter().any(|value| value == "3"), "the result 3 is not among {values:?}");
+}
