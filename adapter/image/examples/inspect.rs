@@ -27,6 +27,32 @@ fn main() {
         println!("prologue end {:#x}", timed("prologue_end", || f.prologue_end()));
         println!("{} rows", timed("rows", || f.rows()).len());
     }
+    for f in found.iter().take(1) {
+        let pc = f.prologue_end();
+        let vars = timed("variables", || image.variables(pc, 0));
+        let vars = timed("variables again", || image.variables(pc, 0).len().max(vars.len()));
+        println!("{vars} variables");
+        let mut regs = machine::Regs::new(image.arch());
+        for n in 0..33 {
+            regs.set(machine::Reg(n), 0x1000 + u64::from(n));
+        }
+        let cx = image::VarContext { pc, regs: &regs, cfa: 0x7000, mem: &image };
+        for v in image.variables(pc, 0) {
+            let ty = timed("type", || image.type_of(v.ty, &image));
+            let ty = ty.map_or_else(|e| e.to_string(), |t| format!("{} {:?} {:?}", t.name, t.kind, t.runtime));
+            println!("  {} {ty} {:?} line {} depth {} {:x?}", v.name, v.role, v.decl_line, v.depth, image.locate(&v, &cx));
+        }
+        println!("{:?}", image.signature(f.id()));
+    }
+    println!("type {:?}", timed("find_type", || image.find_type("runtime.g")));
+    println!("global {:x?}", timed("global", || image.global("runtime.allgs")));
+    println!("rtype {:?}", timed("dwarf_of_runtime", || image.dwarf_of_runtime(image.type_range().start + 0x7c80)));
+    for a in image.static_itabs().into_iter().take(3) {
+        if let Ok(i) = image.itab(a, &image) {
+            let name = |t| image.type_of(image::TypeId::Runtime(t), &image).map(|t| t.name.to_string());
+            println!("{:?} {:?} {:x?}", name(i.inter), name(i.typ), i.fun);
+        }
+    }
     if let Some((file, line)) = what.rsplit_once(':') {
         let line = line.parse().unwrap_or(0);
         println!("{:x?}", timed("breakpoint", || fs.breakpoint_locations(file, line)));

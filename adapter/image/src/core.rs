@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::dwarf::Dwarf;
+use crate::dwarf::cfi::Cfi;
 use crate::dwarf::lines::Lines;
 use crate::elf::Elf;
 use crate::elf::file::LazyFile;
@@ -35,6 +36,7 @@ pub(crate) struct Core {
     bias: AtomicU64,
     dwarf: OnceLock<Option<Dwarf>>,
     lines: OnceLock<Option<Lines>>,
+    cfi: OnceLock<Cfi>,
 }
 
 impl Static {
@@ -137,8 +139,8 @@ impl Core {
             None => {}
         }
         let bias = AtomicU64::new(0);
-        let (dwarf, lines) = (OnceLock::new(), OnceLock::new());
-        Ok(Core { path: owned(), st, build_info, version, pcln, module, bias, dwarf, lines })
+        let (dwarf, lines, cfi) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Core { path: owned(), st, build_info, version, pcln, module, bias, dwarf, lines, cfi })
     }
 
     pub(crate) fn bias(&self) -> u64 {
@@ -169,15 +171,15 @@ impl Core {
         self.lines.get_or_init(|| Lines::load(&self.st)).as_ref()
     }
 
+    /// Unwind tables of C code.
+    pub(crate) fn cfi(&self) -> &Cfi {
+        self.cfi.get_or_init(|| Cfi::load(&self.st))
+    }
+
     /// What the build settings say about optimisation, for code without a compile unit.
     pub(crate) fn built_optimised(&self) -> bool {
         let flags = self.build_info.settings.iter().find(|s| s.0 == "-gcflags");
         !flags.is_some_and(|f| f.1.split([' ', '=']).any(|w| w == "-N"))
-    }
-
-    /// Link address of `types` of moduledata, the base of DW_AT_go_runtime_type.
-    pub(crate) fn types_base(&self) -> Option<u64> {
-        self.module.as_ref().map(|m| m.types.start)
     }
 }
 

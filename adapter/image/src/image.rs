@@ -4,22 +4,19 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
-use machine::{Arch, MemError, Memory, Regs};
+use machine::{Arch, MemError, Memory};
 
 use rustc_hash::FxHashMap;
 
 use crate::core::Core;
-use crate::{
-    BuildInfo, FuncId, Functions, GoVersion, ImageError, Itab, Layout, Method, Piece, ScopeVariable, Type,
-    TypeId, VarContext,
-};
+use crate::{BuildInfo, Functions, GoVersion, ImageError, Layout, Type, TypeId};
 
 /// One executable on disk.
 pub struct Image {
     pub(crate) core: Arc<Core>,
     functions: Functions,
     layout: Layout,
-    types: RwLock<FxHashMap<TypeId, Arc<Type>>>,
+    pub(crate) types: RwLock<FxHashMap<TypeId, Arc<Type>>>,
 }
 
 impl Image {
@@ -36,6 +33,11 @@ impl Image {
     pub fn path(&self) -> &Path {
         &self.core.path
     }
+    /// True if the file was rebuilt, truncated or removed since it was opened: what is read from now on may be missing.
+    pub fn is_stale(&self) -> bool {
+        self.core.st.file.is_stale(&self.core.path)
+    }
+
     pub fn arch(&self) -> Arch {
         self.core.st.elf.arch
     }
@@ -88,7 +90,14 @@ impl Image {
     }
     /// Offset from the thread pointer at which the runtime keeps g.
     pub fn tls_g_offset(&self) -> i64 {
-        -8
+        crate::tls::g_offset(&self.core.st, || {
+            let found = self.functions.by_name("gogo");
+            let Some(f) = found.first() else { return Vec::new() };
+            let mut code = vec![0; (f.raw.end - f.raw.entry).min(4096) as usize];
+            let n = self.core.st.read(f.raw.entry, &mut code, 0);
+            code.truncate(n);
+            code
+        })
     }
     /// Section ranges by ELF name, run-time addresses.
     pub fn section(&self, name: &str) -> Option<Range<u64>> {
@@ -124,82 +133,6 @@ impl Image {
     pub fn static_itabs(&self) -> Vec<u64> {
         let links = self.core.module.as_ref().map(|m| m.itabs(&self.core.st)).unwrap_or_default();
         links.into_iter().map(|a| self.core.run(a)).collect()
-    }
-    /// Address and type of a package variable by full name, from DWARF or symtab (type then None).
-    pub fn global(&self, _name: &str) -> Option<(u64, Option<TypeId>)> {
-        None
-    }
-    /// All package variables of a package by import path: name, address, type. Sorted by name.
-    pub fn globals_of(&self, _package: &str) -> Vec<(String, u64, TypeId)> {
-        Vec::new()
-    }
-    /// Global that covers `addr`.
-    pub fn global_at(&self, _addr: u64) -> Option<(String, u64, Option<TypeId>)> {
-        None
-    }
-    /// Named constants whose DW_AT_type is `ty`: name, value.
-    pub fn constants_of(&self, _ty: TypeId) -> Vec<(String, i128)> {
-        Vec::new()
-    }
-    /// Named constant by full name.
-    pub fn constant(&self, _name: &str) -> Option<(i128, Option<TypeId>)> {
-        None
-    }
-    /// Import paths of all packages.
-    pub fn packages(&self) -> Vec<String> {
-        Vec::new()
-    }
-    /// A type by handle.
-    pub fn type_of(&self, _id: TypeId, _mem: &dyn Memory) -> Result<Arc<Type>, MemError> {
-        Err(MemError::Unmapped(0))
-    }
-    /// DWARF type by exact name (full import path, `*` and `[]` included).
-    pub fn find_type(&self, _name: &str) -> Option<TypeId> {
-        None
-    }
-    /// Types whose short name (package name instead of path) equals `name`: several when ambiguous.
-    pub fn find_types_short(&self, _name: &str) -> Vec<TypeId> {
-        Vec::new()
-    }
-    /// The DWARF type that describes the runtime descriptor at `rtype`.
-    pub fn dwarf_of_runtime(&self, _rtype: u64) -> Option<TypeId> {
-        None
-    }
-    /// Best handle for a runtime descriptor: its DWARF type if there is one, else `TypeId::Runtime(rtype)`.
-    pub fn type_from_runtime(&self, rtype: u64) -> TypeId {
-        self.dwarf_of_runtime(rtype).unwrap_or(TypeId::Runtime(rtype))
-    }
-    /// An itab read from memory and validated.
-    pub fn itab(&self, addr: u64, _mem: &dyn Memory) -> Result<Itab, MemError> {
-        Err(MemError::Unmapped(addr))
-    }
-    /// Methods of a concrete type's uncommon data.
-    pub fn methods_of(&self, rtype: u64, _mem: &dyn Memory) -> Result<Vec<Method>, MemError> {
-        Err(MemError::Unmapped(rtype))
-    }
-    /// True if an interface's data word holds the value itself.
-    pub fn is_direct_iface(&self, rtype: u64, _mem: &dyn Memory) -> Result<bool, MemError> {
-        Err(MemError::Unmapped(rtype))
-    }
-    /// abi.Type.Hash.
-    pub fn runtime_hash(&self, rtype: u64, _mem: &dyn Memory) -> Result<u32, MemError> {
-        Err(MemError::Unmapped(rtype))
-    }
-    /// Parameters, results, locals and captured variables visible at `pc`; `inline_depth` 0 = innermost inlined function.
-    pub fn variables(&self, _pc: u64, _inline_depth: usize) -> Vec<ScopeVariable> {
-        Vec::new()
-    }
-    /// Where a variable is: pieces in order. `Err(reason)` when optimised away.
-    pub fn locate(&self, _var: &ScopeVariable, _cx: &VarContext<'_>) -> Result<Vec<Piece>, String> {
-        Err("no debug information".into())
-    }
-    /// Parameters and results of a function in ABI order: name, type, is result.
-    pub fn signature(&self, _func: FuncId) -> Option<Vec<(String, TypeId, bool)>> {
-        None
-    }
-    /// Unwinds one frame of code that is not Go's (C, ld.so) with CFI; updates `regs` to the caller's.
-    pub fn unwind_cfi(&self, _regs: &mut Regs, _mem: &dyn Memory) -> Result<(), String> {
-        Err("no call frame information".into())
     }
 }
 

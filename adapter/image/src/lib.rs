@@ -15,6 +15,9 @@ mod lines;
 mod module;
 pub mod names;
 mod pclntab;
+mod queries;
+mod rtype;
+mod tls;
 mod types;
 mod variables;
 

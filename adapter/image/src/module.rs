@@ -20,7 +20,6 @@ const MAX_ITABS: u64 = 1 << 20;
 pub(crate) struct Module {
     pub(crate) addr: u64,
     pub(crate) text: u64,
-    pub(crate) etext: u64,
     pub(crate) types: Range<u64>,
     pub(crate) gofunc: u64,
     pub(crate) sections: Vec<TextSection>,
@@ -76,7 +75,7 @@ impl Module {
             (None, None) => Itabs::Links(0, 0),
         };
         let sections = text_sections(st, addr, column);
-        Some(Module { addr, text, etext, types, gofunc: field("gofunc")?, sections, itabs })
+        Some(Module { addr, text, types, gofunc: field("gofunc")?, sections, itabs })
     }
 
     /// Link addresses of the static itabs.

@@ -2,18 +2,22 @@
 //! Addresses and DIE offsets in here are those of the file. Must never panic or loop on garbage: gimli checks every read,
 //! and every walk here is bounded.
 
+pub(crate) mod cfi;
 pub(crate) mod die;
+mod globals;
 pub(crate) mod lines;
+mod locate;
+pub(crate) mod scopes;
 pub(crate) mod types;
 pub(crate) mod units;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use gimli::{EndianSlice, LittleEndian, SectionId};
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 
 use crate::core::Static;
-use crate::elf::SectionBytes;
 use units::Unit;
 
 pub(crate) type Slice = EndianSlice<'static, LittleEndian>;
@@ -46,11 +50,11 @@ pub(crate) struct Bytes {
 impl Bytes {
     pub(crate) fn load(st: &Arc<Static>, name: &str) -> Option<Bytes> {
         let s = st.elf.section(name)?;
+        if s.is_zero() {
+            return None;
+        }
         let range = (s.offset, s.size);
-        let owned = match st.elf.section_bytes(&st.file, name)? {
-            SectionBytes::Owned(v) => Some(v),
-            SectionBytes::Borrowed(_) => None,
-        };
+        let owned = if s.is_compressed() { Some(st.elf.decompressed(&st.file, s)?) } else { None };
         Some(Bytes { owned, st: st.clone(), range })
     }
 
@@ -75,6 +79,8 @@ pub(crate) struct Dwarf {
     /// (start, end, index in `units`) sorted by start, link addresses.
     ranges: Vec<(u64, u64, u32)>,
     pub(crate) types: OnceLock<types::TypeIndex>,
+    /// By the offset of the function's DIE.
+    pub(crate) scopes: RwLock<FxHashMap<u64, Arc<scopes::FunctionScopes>>>,
     /// Keeps what `inner` borrows; dropped last.
     _bytes: Vec<Bytes>,
 }
@@ -101,7 +107,8 @@ impl Dwarf {
         }
         ranges.sort_unstable();
         let bytes = loaded.into_iter().flatten().collect();
-        Some(Dwarf { inner, units, ranges, types: OnceLock::new(), _bytes: bytes })
+        let (types, scopes) = (OnceLock::new(), RwLock::default());
+        Some(Dwarf { inner, units, ranges, types, scopes, _bytes: bytes })
     }
 
     /// The unit whose code covers the link address.

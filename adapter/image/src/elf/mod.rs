@@ -53,6 +53,10 @@ impl Section {
         self.has(elf::SHF_EXECINSTR)
     }
 
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.has(elf::SHF_COMPRESSED)
+    }
+
     /// Has no bytes in the file.
     pub(crate) fn is_zero(&self) -> bool {
         self.kind == elf::SHT_NOBITS
@@ -172,24 +176,10 @@ impl Elf {
         Some((s.offset.checked_add(o)?, left))
     }
 
-    /// The bytes of a section, decompressed where it is compressed (SHF_COMPRESSED: zlib or zstd).
-    pub(crate) fn section_bytes<'a>(&self, file: &'a LazyFile, name: &str) -> Option<SectionBytes<'a>> {
-        let s = self.section(name)?;
-        if s.is_zero() {
-            return None;
-        }
-        let raw = file.bytes(s.offset, s.size)?;
-        if s.has(elf::SHF_COMPRESSED) {
-            return decompress(raw).map(SectionBytes::Owned);
-        }
-        Some(SectionBytes::Borrowed(raw))
+    /// The content of a section that is compressed (SHF_COMPRESSED: zlib or zstd).
+    pub(crate) fn decompressed(&self, file: &LazyFile, s: &Section) -> Option<Vec<u8>> {
+        decompress(file.bytes(s.offset, s.size)?)
     }
-}
-
-/// A section's content: part of the file, or decompressed from it.
-pub(crate) enum SectionBytes<'a> {
-    Borrowed(&'a [u8]),
-    Owned(Vec<u8>),
 }
 
 fn read_sections(header: &Header, file: &LazyFile) -> Option<Vec<Section>> {

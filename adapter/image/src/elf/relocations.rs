@@ -70,7 +70,7 @@ fn read_rela(arch: Arch, bytes: Option<&[u8]>, out: &mut Vec<Relative>) {
 /// SHT_RELR: an address, then bitmaps of the 63 words that follow; the addends are the words themselves.
 fn read_relr(elf: &Elf, file: &LazyFile, bytes: Option<&[u8]>, out: &mut Vec<Relative>) {
     let mut next = 0u64;
-    let mut push = |at: u64, out: &mut Vec<Relative>| {
+    let push = |at: u64, out: &mut Vec<Relative>| {
         let word = elf.file_offset(at).and_then(|(o, _)| file.bytes(o, 8)).and_then(|b| le_u64(b, 0));
         if let Some(addend) = word {
             out.push(Relative { at, addend });

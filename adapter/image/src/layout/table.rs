@@ -91,6 +91,7 @@ impl Column {
 }
 
 /// Every structure and field of the table, for the test that compares it with DWARF.
+#[cfg(test)]
 pub(crate) fn all_fields() -> Vec<(&'static str, &'static str)> {
     table().fields.keys().copied().collect()
 }
