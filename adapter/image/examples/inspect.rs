@@ -39,14 +39,25 @@ fn main() {
         let cx = image::VarContext { pc, regs: &regs, cfa: 0x7000, mem: &image };
         for v in image.variables(pc, 0) {
             let ty = timed("type", || image.type_of(v.ty, &image));
-            let ty = ty.map_or_else(|e| e.to_string(), |t| format!("{} {:?} {:?}", t.name, t.kind, t.runtime));
-            println!("  {} {ty} {:?} line {} depth {} {:x?}", v.name, v.role, v.decl_line, v.depth, image.locate(&v, &cx));
+            let ty =
+                ty.map_or_else(|e| e.to_string(), |t| format!("{} {:?} {:?}", t.name, t.kind, t.runtime));
+            println!(
+                "  {} {ty} {:?} line {} depth {} {:x?}",
+                v.name,
+                v.role,
+                v.decl_line,
+                v.depth,
+                image.locate(&v, &cx)
+            );
         }
         println!("{:?}", image.signature(f.id()));
     }
     println!("type {:?}", timed("find_type", || image.find_type("runtime.g")));
     println!("global {:x?}", timed("global", || image.global("runtime.allgs")));
-    println!("rtype {:?}", timed("dwarf_of_runtime", || image.dwarf_of_runtime(image.type_range().start + 0x7c80)));
+    println!(
+        "rtype {:?}",
+        timed("dwarf_of_runtime", || image.dwarf_of_runtime(image.type_range().start + 0x7c80))
+    );
     for a in image.static_itabs().into_iter().take(3) {
         if let Ok(i) = image.itab(a, &image) {
             let name = |t| image.type_of(image::TypeId::Runtime(t), &image).map(|t| t.name.to_string());

@@ -32,7 +32,9 @@ fn stored_at(code: &[u8]) -> Option<i64> {
     for i in 0..code.len() {
         match code.get(i..)? {
             [0x48, 0xc7, 0xc1, rest @ ..] => immediate = disp(rest.get(..4)?),
-            [0x64, 0x48, 0x89, modrm, 0x25, rest @ ..] if modrm & 0xc7 == 0x04 => return disp(rest.get(..4)?),
+            [0x64, 0x48, 0x89, modrm, 0x25, rest @ ..] if modrm & 0xc7 == 0x04 => {
+                return disp(rest.get(..4)?);
+            }
             [0x64, 0x48, 0x89, modrm, ..] if modrm & 0xc7 == 0x01 => return immediate,
             _ => {}
         }
