@@ -125,10 +125,17 @@ fn run(go: &Go, mode: Mode) -> Option<Score> {
                 score.micros.push(t.elapsed().as_micros());
                 score.predictions += 1;
                 let at = image.functions().location(pc).unwrap();
-                let at = format!("{}:{} ({pc:#x} {})", at.file.rsplit('/').next().unwrap(), at.line, f.name());
+                let at =
+                    format!("{}:{} ({pc:#x} {})", at.file.rsplit('/').next().unwrap(), at.line, f.name());
                 if std::env::var_os("SHOW").is_some() {
                     for c in &calls {
-                        println!("{at} [{}] {} {:?} {:?}", c.order, dispatch::label(c), c.certainty, c.reason);
+                        println!(
+                            "{at} [{}] {} {:?} {:?}",
+                            c.order,
+                            dispatch::label(c),
+                            c.certainty,
+                            c.reason
+                        );
                     }
                 }
                 frames.insert(frame, Line { calls, met: HashSet::new(), at });
@@ -160,7 +167,8 @@ fn judge(score: &mut Score, line: &mut Line, site: &Site, really: &dispatch::Cha
     let Some(c) = line.calls.iter().find(|c| c.call_pc == Some(site.pc)) else {
         // Another copy of the call may stand for it.
         if !line.calls.iter().any(|c| {
-            c.line == Some(site.line) && c.body.as_ref().is_some_and(|b| b.qualified_name == body.qualified_name)
+            c.line == Some(site.line)
+                && c.body.as_ref().is_some_and(|b| b.qualified_name == body.qualified_name)
         }) && line.at.contains(&format!(":{} ", site.line))
         {
             score.unlisted.push(format!("{} {:#x} -> {}", line.at, site.pc, body.name));

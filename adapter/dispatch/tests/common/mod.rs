@@ -28,7 +28,9 @@ pub fn go(version: &str) -> Option<Go> {
         Some(PathBuf::from("go")),
     ];
     for path in candidates.into_iter().flatten() {
-        let Ok(out) = Command::new(&path).arg("version").env("GOTOOLCHAIN", "local").output() else { continue };
+        let Ok(out) = Command::new(&path).arg("version").env("GOTOOLCHAIN", "local").output() else {
+            continue;
+        };
         if String::from_utf8_lossy(&out.stdout).contains(&format!("go{version} ")) {
             return Some(Go { version: version.into(), path });
         }

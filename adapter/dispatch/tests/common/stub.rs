@@ -40,8 +40,7 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .ok()?;
-        let wire =
-            Wire { input: child.stdin.take()?, output: BufReader::new(child.stdout.take()?) };
+        let wire = Wire { input: child.stdin.take()?, output: BufReader::new(child.stdout.take()?) };
         let wire = Mutex::new(wire);
         let mut p = Process { child, wire, pid: 0, mem: std::fs::File::open("/dev/zero").ok()? };
         p.ask("qSupported:multiprocess-;swbreak+;vContSupported+");
@@ -140,9 +139,8 @@ impl Process {
         }
         r.flags = u64::from(u32::from_le_bytes(bytes[136..140].try_into().unwrap()));
         let xmm = 17 * 8 + 7 * 4 + 8 * 10 + 8 * 4;
-        let vectors = (0..16)
-            .filter_map(|i| bytes.get(xmm + 16 * i..xmm + 16 * i + 16)?.try_into().ok())
-            .collect();
+        let vectors =
+            (0..16).filter_map(|i| bytes.get(xmm + 16 * i..xmm + 16 * i + 16)?.try_into().ok()).collect();
         r.set_vectors(vectors);
         let fs = xmm + 16 * 16 + 4;
         if bytes.len() >= fs + 8 {
