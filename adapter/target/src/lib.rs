@@ -1,1 +1,109 @@
-//! target: see docs/ARCHITECTURE.md.
+//! L1 `target`: the wrapped debugger. One trait, its back ends, and the spawner. The only crate that knows processes, pipes and ptrace.
+//!
+//! Knows nothing of Go and reads no symbols. Breakpoints here are addresses; conditions, counts and stepping belong to the caller.
+//! Must never leave a process behind, drop a signal, or deliver one between a reported hit and the execution of the instruction there.
+
+#[allow(dead_code)]
+mod error;
+mod types;
+
+use std::{sync::Arc, time::Duration};
+
+use crossbeam_channel::Sender;
+use machine::{Arch, Memory, Regs};
+
+pub use error::TargetError;
+pub use types::{
+    Action, BackendChoice, Event, LaunchSpec, Output, Plan, Signal, Stdin, StepOver, Stop, Stream, Tid, Why,
+};
+
+/// One traced process. All-stop: between [`Event::Stopped`] and [`Target::resume`] no thread of it runs.
+///
+/// Dropping a launched target kills the program's process group; dropping an attached one detaches.
+pub trait Target: Send {
+    fn pid(&self) -> i32;
+    fn arch(&self) -> Arch;
+    /// "gdbserver 13.1", "native ptrace".
+    fn description(&self) -> String;
+    fn threads(&mut self) -> Result<Vec<Tid>, TargetError>;
+    /// Needs a stopped process. General registers, flags, fs_base, orig_rax and XMM0-15.
+    fn read_regs(&mut self, tid: Tid) -> Result<Regs, TargetError>;
+    /// Writes the known registers as a set. A changed pc keeps the kernel from restarting a system call that the thread was stopped in;
+    /// writing the registers back that were read before restores that too.
+    fn write_regs(&mut self, tid: Tid, regs: &Regs) -> Result<(), TargetError>;
+    /// /proc/PID/mem with breakpoint bytes masked; cheap to clone, usable from any thread, valid until the process ends.
+    fn memory(&self) -> Arc<dyn Memory>;
+    /// Also writes read-only pages. Under a breakpoint the byte takes effect when the breakpoint goes.
+    fn write_memory(&mut self, addr: u64, bytes: &[u8]) -> Result<(), TargetError>;
+    /// Idempotent; error at once if not mapped.
+    fn set_breakpoint(&mut self, addr: u64) -> Result<(), TargetError>;
+    /// Idempotent.
+    fn clear_breakpoint(&mut self, addr: u64) -> Result<(), TargetError>;
+    fn has_breakpoint(&self, addr: u64) -> bool;
+    /// A thread that is to run on from a breakpoint must have been stepped over it, else it hits again.
+    fn resume(&mut self, plan: &Plan) -> Result<(), TargetError>;
+    /// Steps exactly one instruction of `tid` (others held; released for a SYSCALL instruction) with the breakpoint at its pc lifted, and
+    /// waits for it (at most `deadline`). Signals met on the way are not delivered and are returned. The breakpoint is back in place after.
+    fn step_over(&mut self, tid: Tid, deadline: Duration) -> Result<StepOver, TargetError>;
+    /// Asks for a stop; `Event::Stopped{Interrupted}` (or an earlier event) follows. Nothing happens if the process is stopped.
+    fn interrupt(&mut self) -> Result<(), TargetError>;
+    /// Removes every breakpoint, hands back held signals, leaves the program running; also while it runs.
+    fn detach(&mut self) -> Result<(), TargetError>;
+    /// Ends the process and its process group if we launched it; `Event::Signalled` follows. Also while it runs.
+    fn kill(&mut self) -> Result<(), TargetError>;
+}
+
+/// Starts a program stopped at its first instruction and puts it under the back end. Events go to `events`.
+pub fn launch(
+    spec: &LaunchSpec,
+    backend: &BackendChoice,
+    events: Sender<Event>,
+) -> Result<Box<dyn Target>, TargetError> {
+    let _ = (spec, backend, events);
+    Err(TargetError::Ended)
+}
+
+/// Attaches to a running process; it is stopped when this returns (no `Stopped` event for that).
+pub fn attach(
+    pid: i32,
+    backend: &BackendChoice,
+    events: Sender<Event>,
+) -> Result<Box<dyn Target>, TargetError> {
+    let _ = (backend, events);
+    Err(TargetError::NoSuchProcess(pid))
+}
+
+/// A program that runs without a debugger.
+pub struct Untraced {
+    pid: i32,
+}
+
+impl Untraced {
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Ends the program and its process group; `Event::Signalled` follows.
+    pub fn kill(&mut self) {}
+}
+
+/// Runs without tracing (noDebug): same stdio, dies with us. Dropping it kills the process group.
+pub fn run_untraced(spec: &LaunchSpec, events: Sender<Event>) -> Result<Untraced, TargetError> {
+    let _ = (spec, events);
+    Err(TargetError::Ended)
+}
+
+/// AT_ENTRY of a process, for the load bias.
+pub fn at_entry(pid: i32) -> Result<u64, TargetError> {
+    let bytes = std::fs::read(format!("/proc/{pid}/auxv")).map_err(|_| TargetError::NoSuchProcess(pid))?;
+    bytes
+        .as_chunks::<16>()
+        .0
+        .iter()
+        .map(|pair| {
+            let (key, value) = (pair.first_chunk::<8>(), pair.last_chunk::<8>());
+            (key.map_or(0, |k| u64::from_le_bytes(*k)), value.map_or(0, |v| u64::from_le_bytes(*v)))
+        })
+        .find_map(|(key, value)| (key == libc::AT_ENTRY).then_some(value))
+        .ok_or(TargetError::NoSuchProcess(pid))
+}
