@@ -204,7 +204,7 @@ fn list<'a>(body: &'a Value, member: &str) -> &'a [Value] {
 fn hex_or_absent(owner: &Value, members: &[&str], faults: &mut Vec<String>) {
     for member in members {
         if let Some(text) = owner[*member].as_str()
-            && !text.strip_prefix("0x").is_some_and(|digits| u64::from_str_radix(digits, 16).is_ok())
+            && text.strip_prefix("0x").is_none_or(|digits| u64::from_str_radix(digits, 16).is_err())
         {
             faults.push(format!("{member} is {text:?}, no 0x address"));
         }

@@ -2,6 +2,9 @@
 //!
 //! One executable, so that it links once; sessions are shared between assertions, so that the whole takes minutes.
 
+// Helpers of tests fail by panicking, as tests do.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 mod attach;
 mod breakpoints;
 mod console;
