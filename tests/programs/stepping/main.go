@@ -13,7 +13,7 @@ func add(a, b int) int { // @add
 }
 
 //go:noinline
-func factorial(n int) int {
+func factorial(n int) int { // @fact
 	if n <= 1 { // @fact1
 		return 1 // @fact2
 	}
@@ -22,16 +22,16 @@ func factorial(n int) int {
 }
 
 //go:noinline
-func deferring() (result int) {
+func deferring() (result int) { // @defer
 	defer func() { // @defer1
 		result *= 2 // @deferred
 	}()
-	result = 21   // @defer2
-	return result // @defer3
+	result = 21           // @defer2
+	return add(result, 0) // @defer3
 }
 
 //go:noinline
-func panicking() (text string) {
+func panicking() (text string) { // @panic
 	defer func() { // @panic1
 		text = fmt.Sprint(recover()) // @panicdefer
 	}()
@@ -68,7 +68,8 @@ func others(stop chan bool) {
 }
 
 func main() {
-	total := 0                 // @main1
+	total := 0 // @main1
+	// @comment
 	total += add(1, 2)         // @main2
 	total += add(add(1, 1), 3) // @main3
 	for i := 0; i < 2; i++ {   // @loop

@@ -12,11 +12,11 @@ fn lines_that_move_and_files_that_are_not_there() {
     let path = fixture.path();
     let mut session = Session::begin(&launch(&fixture, "auto"), "launch");
     let main1 = fixture.line("main1");
-    // A comment or blank line moves to the next statement; the two land on one line.
-    let answers = session.set_breakpoints(&path, &[main1, fixture.line("add") - 2, 100_000]);
+    // A comment's line moves to the next statement.
+    let answers = session.set_breakpoints(&path, &[main1, fixture.line("comment"), 100_000]);
     assert_eq!(answers[0]["verified"], json!(true), "{answers:?}");
     assert_eq!(answers[0]["line"], json!(main1));
-    assert_eq!(answers[1]["line"], json!(fixture.line("add")), "{answers:?}");
+    assert_eq!(answers[1]["line"], json!(fixture.line("main2")), "{answers:?}");
     assert_eq!(answers[2]["verified"], json!(false), "{answers:?}");
     for other in ["/nowhere/main.go", "/tmp/script.py", "relative.go"] {
         let answers = session.set_breakpoints(other, &[3, 5]);

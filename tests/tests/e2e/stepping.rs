@@ -1,18 +1,28 @@
 //! Steps: where each lands, whatever other goroutines, panics and stacks do meanwhile.
 
 use e2e::{Fixture, Session};
+use serde_json::json;
 
 use crate::support::{backends, debug, launch, lines};
 
-/// Does steps one after another; each must land on the line of its mark (several where Go versions differ).
+/// Does steps one after another; each must land on the line of its mark (several where Go versions differ). `enter` is
+/// a stepIn and, from the `func` line where a prologue may end, a step to the first statement.
 #[track_caller]
 fn walk(session: &mut Session, fixture: &Fixture, thread: i64, steps: &[(&str, &[&str])]) {
     for (index, (how, marks)) in steps.iter().enumerate() {
-        let stop = session.step(how, thread);
+        let stop = session.step(if *how == "enter" { "stepIn" } else { how }, thread);
         assert_eq!(stop.reason, "step", "step {index} ({how}): {}", stop.body);
         assert_eq!(stop.thread, thread, "step {index} ({how}) ended in another goroutine");
-        let (function, line) = session.place(thread);
-        let allowed = lines(fixture, marks);
+        let (mut function, mut line) = session.place(thread);
+        let mut allowed = lines(fixture, marks);
+        if *how == "enter" {
+            assert!(allowed.contains(&line), "step {index} entered {function} at line {line}, not {marks:?}");
+            if line == allowed[0] {
+                session.step("next", thread);
+                (function, line) = session.place(thread);
+            }
+            allowed.remove(0);
+        }
         assert!(
             allowed.contains(&line),
             "step {index} ({how}) landed in {function} at line {line}, not at {marks:?} {allowed:?}"
@@ -34,8 +44,8 @@ fn lines_calls_and_returns() {
             thread,
             &[
                 ("next", &["main2"]),
-                ("stepIn", &["add", "add1"]),
-                ("next", &["add1", "add2"]),
+                ("enter", &["add", "add1"]),
+                ("next", &["add2"]),
                 ("stepOut", &["main2"]),
                 ("next", &["main3"]),
                 // Two calls of one function on a line: out of the first, into the second.
@@ -57,7 +67,7 @@ fn lines_calls_and_returns() {
             &mut session,
             &fixture,
             thread,
-            &[("stepIn", &["fact1"]), ("next", &["fact3"]), ("next", &["fact4"])],
+            &[("enter", &["fact", "fact1"]), ("next", &["fact3"]), ("next", &["fact4"])],
         );
         assert_eq!((session.text("n"), session.text("rest")), ("4".to_owned(), "6".to_owned()));
         walk(&mut session, &fixture, thread, &[("stepOut", &["main4"]), ("next", &["main5"])]);
@@ -78,12 +88,12 @@ fn defers_panics_and_growing_stacks() {
             &fixture,
             thread,
             &[
-                ("stepIn", &["defer1"]),
+                ("enter", &["defer", "defer1"]),
                 ("next", &["defer2"]),
                 ("next", &["defer3"]),
                 ("stepOut", &["main5"]),
                 ("next", &["main6"]),
-                ("stepIn", &["panic1"]),
+                ("enter", &["panic", "panic1"]),
                 ("next", &["panic2"]),
             ],
         );
@@ -114,6 +124,11 @@ fn results_after_step_out() {
     session.place(stop.thread);
     let stop = session.step("stepOut", stop.thread);
     session.frames(stop.thread);
-    let values: Vec<String> = session.locals().into_iter().map(|local| local.value).collect();
+    let frame = session.frame;
+    let scopes = session.client.ok("scopes", json!({"frameId": frame}));
+    let references = scopes["scopes"].as_array().into_iter().flatten();
+    let references: Vec<i64> = references.filter_map(|scope| scope["variablesReference"].as_i64()).collect();
+    let values: Vec<String> =
+        references.into_iter().flat_map(|scope| session.children(scope)).map(|child| child.value).collect();
     assert!(values.iter().any(|value| value == "3"), "the result 3 is not among {values:?}");
 }
