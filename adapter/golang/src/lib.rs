@@ -4,6 +4,7 @@
 //! error with a reason or a short list marked incomplete, never a panic, a hang or an allocation without bound.
 
 mod basic;
+mod facts;
 mod goroutine;
 mod made;
 mod names;

@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use image::{Type, TypeId};
+use image::{Image, Type, TypeId};
 use rustc_hash::FxHashMap;
+
+use crate::facts::{Facts, FactsCell};
 
 /// Upper bound of made types: an evaluator in a loop must not fill the memory.
 const MAX_MADE: usize = 1 << 16;
@@ -12,6 +14,7 @@ const MAX_MADE: usize = 1 << 16;
 #[derive(Default)]
 pub struct MadeTypes {
     table: RwLock<Table>,
+    facts: FactsCell,
 }
 
 #[derive(Default)]
@@ -23,6 +26,11 @@ struct Table {
 impl MadeTypes {
     pub fn new() -> MadeTypes {
         MadeTypes::default()
+    }
+
+    /// What is known of the program's runtime; found at the first call, after `Image::set_bias`.
+    pub(crate) fn facts(&self, image: &Image) -> &Facts {
+        self.facts.get(image)
     }
 
     /// The type behind `TypeId::Made(index)`.

@@ -4,6 +4,7 @@ use image::Image;
 use machine::{Memory, Regs};
 
 use crate::MadeTypes;
+use crate::facts::Facts;
 
 /// One kernel thread at a stop.
 #[derive(Clone, Debug)]
@@ -31,5 +32,9 @@ impl<'a> Process<'a> {
         made: &'a MadeTypes,
     ) -> Process<'a> {
         Process { image, mem, threads, made }
+    }
+
+    pub(crate) fn facts(&self) -> &'a Facts {
+        self.made.facts(self.image)
     }
 }

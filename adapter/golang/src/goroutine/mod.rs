@@ -1,33 +1,15 @@
 //! Goroutines: `runtime.g` as data. Never trusts a pointer it did not validate.
 
+mod labels;
+mod list;
+mod read;
+mod threads;
+
+pub(crate) use read::Raw;
+pub use read::{SavedRegs, Status};
+pub(crate) use threads::Machine;
+
 use crate::{Process, ThreadState};
-
-/// `g.atomicstatus` without the scan bit (runtime/runtime2.go).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Status {
-    Idle,
-    Runnable,
-    Running,
-    Syscall,
-    Waiting,
-    Dead,
-    CopyStack,
-    Preempted,
-    /// Found unreachable by the garbage collector (1.26).
-    Leaked,
-    /// Dead, kept for an extra M of cgo callbacks (1.26).
-    DeadExtra,
-    Unknown(u32),
-}
-
-/// Where a goroutine that is not on a thread goes on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SavedRegs {
-    pub pc: u64,
-    pub sp: u64,
-    pub bp: u64,
-    pub lr: u64,
-}
 
 /// One goroutine.
 #[derive(Clone, Debug)]
@@ -53,7 +35,7 @@ pub struct Goroutine {
     pub labels: Vec<(String, String)>,
     /// Belongs to the runtime (isSystemGoroutine).
     pub system: bool,
-    /// Locked to its thread (runtime.LockOSThread).
+    /// Locked to its thread (runtime.LockOSThread, or a callback from C).
     pub locked: bool,
     pub stack_lo: u64,
     pub stack_hi: u64,
@@ -72,29 +54,15 @@ pub struct GoroutineList {
 }
 
 impl Process<'_> {
-    /// Live goroutines in the order of `allgs`, at most `limit`.
-    pub fn goroutines(&self, _limit: usize) -> GoroutineList {
-        GoroutineList { incomplete: Some("goroutines are not available".into()), ..GoroutineList::default() }
-    }
-
-    /// The live goroutine with this id.
-    pub fn goroutine(&self, _goid: u64) -> Option<Goroutine> {
-        None
-    }
-
-    /// The goroutine at this address.
-    pub fn goroutine_at(&self, _addr: u64) -> Option<Goroutine> {
-        None
-    }
-
     /// Address of the user goroutine (`m.curg`) of a thread; None when the thread runs none.
-    pub fn g_of_thread(&self, _t: &ThreadState) -> Option<u64> {
-        None
+    pub fn g_of_thread(&self, t: &ThreadState) -> Option<u64> {
+        self.machine_of(t)?.curg
     }
 
     /// Id of the user goroutine of a thread: a few reads only.
-    pub fn goid_of(&self, _t: &ThreadState) -> Option<u64> {
-        None
+    pub fn goid_of(&self, t: &ThreadState) -> Option<u64> {
+        let g = self.g_of_thread(t)?;
+        self.goid_at(g)
     }
 
     /// runtime.isSystemGoroutine.

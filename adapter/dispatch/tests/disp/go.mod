@@ -1,3 +1,0 @@
-module example.com/disp
-
-go 1.21
