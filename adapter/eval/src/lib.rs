@@ -6,6 +6,7 @@
 mod expression;
 
 pub use expression::{
-    Callable, Candidate, CandidateKind, EvalError, Evaluated, LogTemplate, Names, Program, Purpose, Scope,
-    Scratch, WithScratch, Write, WritePart, assign, assignment, compile, complete, evaluate, holds, run,
+    Callable, Candidate, CandidateKind, EvalError, Evaluated, HitCondition, LogTemplate, Names, Program,
+    Purpose, Scope, Scratch, WithScratch, Write, WritePart, assign, assignment, compile, complete, evaluate,
+    holds, run,
 };

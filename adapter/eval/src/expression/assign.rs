@@ -49,7 +49,7 @@ pub fn assignment(scope: &Scope<'_>, text: &str) -> Result<Option<(Value, Write)
 
 /// The place that the left side names.
 fn target(scope: &Scope<'_>, text: &str, left: &Node) -> Result<Value, EvalError> {
-    let names = Names::in_frame(scope.process, scope.frame);
+    let names = Names::of(scope);
     let program = compile_node(text, left, &names, Purpose::Value)?;
     let refuse = |why: String| EvalError::new(text, left.span, why);
     let name = left.span.of(text);
@@ -68,7 +68,7 @@ fn target(scope: &Scope<'_>, text: &str, left: &Node) -> Result<Value, EvalError
 
 /// An index into a map that gave the zero value because the key is not there.
 fn is_missing_key(scope: &Scope<'_>, text: &str, base: &Node, left: &Node) -> Result<bool, EvalError> {
-    let names = Names::in_frame(scope.process, scope.frame);
+    let names = Names::of(scope);
     let map = run_operand(&compile_node(text, base, &names, Purpose::Value)?, scope)?;
     let Operand::Value(map) = map else { return Ok(false) };
     let scratch = Scratch::new();
@@ -83,7 +83,7 @@ fn is_missing_key(scope: &Scope<'_>, text: &str, base: &Node, left: &Node) -> Re
 }
 
 fn assign_node(scope: &Scope<'_>, target: &Value, text: &str, right: &Node) -> Result<Write, EvalError> {
-    let names = Names::in_frame(scope.process, scope.frame);
+    let names = Names::of(scope);
     let scratch = Scratch::new();
     let memory = scratch.over(scope.process.mem);
     let process = golang::Process { mem: &memory, ..*scope.process };

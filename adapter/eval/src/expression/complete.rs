@@ -42,7 +42,7 @@ pub fn complete(text: &str, column: usize, scope: &Scope<'_>) -> (usize, Vec<Can
         }
         _ => (String::new(), tokens.as_slice()),
     };
-    let names = Names::in_frame(scope.process, scope.frame);
+    let names = Names::of(scope);
     let mut found = match rest.split_last() {
         Some((Token { kind: TokenKind::Mark("."), span }, operand)) => {
             let start = operand_start(operand);

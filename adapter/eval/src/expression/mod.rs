@@ -11,6 +11,7 @@ mod complete;
 mod convert;
 mod cx;
 mod error;
+mod generics;
 mod index;
 mod log;
 #[allow(clippy::module_inception)]
@@ -28,6 +29,7 @@ mod types;
 mod typing;
 
 use ::machine::MemoryExt;
+use dispatch::SourceText;
 use golang::{Frame, Process, Value};
 use image::TypeId;
 
@@ -35,6 +37,7 @@ pub use assign::{Write, WritePart, assign, assignment};
 pub use compile::{Purpose, compile};
 pub use complete::{Candidate, CandidateKind, complete};
 pub use error::EvalError;
+pub use expr::HitCondition;
 pub use log::LogTemplate;
 pub use names::Names;
 pub use operand::Callable;
@@ -54,6 +57,14 @@ pub struct Scope<'a> {
     /// Keeps the strings and slices that expressions make. To show such a value later, the process's memory must be
     /// `scratch.over(memory)`; clear it when the program runs on.
     pub scratch: &'a Scratch,
+    /// For type parameters by name; None: they are undefined.
+    pub source: Option<&'a dyn SourceText>,
+}
+
+impl<'a> Scope<'a> {
+    pub fn new(process: &'a Process<'a>, frame: Option<&'a Frame>, scratch: &'a Scratch) -> Scope<'a> {
+        Scope { process, frame, scratch, source: None }
+    }
 }
 
 /// What an expression gave.
@@ -74,7 +85,7 @@ pub enum Evaluated {
 
 /// Compiles and runs.
 pub fn evaluate(text: &str, scope: &Scope<'_>) -> Result<Evaluated, EvalError> {
-    let names = Names::in_frame(scope.process, scope.frame);
+    let names = Names::of(scope);
     run(&compile(text, &names, Purpose::Value)?, scope)
 }
 

@@ -2,17 +2,22 @@
 
 use std::sync::Arc;
 
+use dispatch::SourceText;
 use golang::{Frame, Place, Process, Value};
 use image::{ScopeVariable, TypeId};
 
+use super::Scope;
 use super::operand::Callable;
 
 /// Where an expression's names are looked up.
 #[derive(Clone, Copy)]
 pub struct Names<'a> {
-    pub process: &'a Process<'a>,
+    pub(crate) process: &'a Process<'a>,
     /// Code address (for a caller's frame: inside the call), and the inline frame counted from the innermost; None: only packages.
-    pub at: Option<(u64, usize)>,
+    at: Option<(u64, usize)>,
+    /// The frame, once the program is stopped there: type parameters have no meaning without.
+    pub(crate) frame: Option<&'a Frame>,
+    pub(crate) source: Option<&'a dyn SourceText>,
 }
 
 /// What a name stands for.
@@ -32,12 +37,13 @@ pub(crate) enum Meaning {
 impl<'a> Names<'a> {
     /// Names at a code address, for breakpoint conditions. `inline_depth` 0 is the innermost inlined function.
     pub fn at(process: &'a Process<'a>, pc: u64, inline_depth: usize) -> Names<'a> {
-        Names { process, at: Some((pc, inline_depth)) }
+        Names { process, at: Some((pc, inline_depth)), frame: None, source: None }
     }
 
-    /// Names in a stopped frame.
-    pub fn in_frame(process: &'a Process<'a>, frame: Option<&Frame>) -> Names<'a> {
-        Names { process, at: frame.map(|f| (f.lookup_pc, f.inline_depth)) }
+    /// Names in the scope's frame.
+    pub fn of(scope: &Scope<'a>) -> Names<'a> {
+        let at = scope.frame.map(|f| (f.lookup_pc, f.inline_depth));
+        Names { process: scope.process, at, frame: scope.frame, source: scope.source }
     }
 
     /// Variables of the frame's function, innermost and latest first; those not declared yet are left out.
@@ -156,12 +162,6 @@ impl<'a> Names<'a> {
         let short = |full: String| full.rsplit('.').next().map(str::to_string);
         let globals = self.process.image.globals_of(&package).into_iter().filter_map(|g| short(g.0));
         locals.chain(globals).find(|n| n != name && is_near(n, name))
-    }
-
-    /// The type argument that a type parameter of the frame's function stands for. Debug information has the parameters of a shaped
-    /// function as types of variables only, without their names, so that there is none to be found by name alone.
-    pub(crate) fn type_parameter(&self, _name: &str) -> Option<TypeId> {
-        None
     }
 }
 

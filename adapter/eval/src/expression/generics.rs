@@ -1,0 +1,193 @@
+//! Type parameters by name (`T`) in a frame of generic code: the name's position comes from the source of the declaration (debug
+//! information has no names of type parameters), the real type from the frame's dictionary.
+
+use expr::{Token, TokenKind};
+use golang::Frame;
+use image::TypeId;
+use machine::MemoryExt;
+
+use super::names::Names;
+
+/// Words of a dictionary that are looked through.
+const MAX_WORDS: u64 = 256;
+
+impl Names<'_> {
+    /// The type argument that a type parameter of the frame's function stands for.
+    pub(crate) fn type_parameter(&self, name: &str) -> Option<TypeId> {
+        let frame = self.frame?;
+        let position = self.parameter_names(frame)?.iter().position(|n| n == name)?;
+        self.type_arguments(frame)?.get(position).copied()
+    }
+
+    /// Names of the type parameters, the receiver's first, as the declaration writes them.
+    fn parameter_names(&self, frame: &Frame) -> Option<Vec<String>> {
+        let functions = self.process.image.functions();
+        // A closure is declared somewhere inside: the parameters are those of the function around it.
+        let outer = outer_symbol(&frame.symbol);
+        let (file, line) = match functions.by_name(outer).first() {
+            Some(f) => (f.file(), f.start_line()),
+            None => {
+                let f = functions.inline_stack(frame.lookup_pc).into_iter().nth(frame.inline_depth)?;
+                (f.file, f.start_line)
+            }
+        };
+        let source = self.source?.source(&file)?;
+        let from = source.lines().skip((line as usize).checked_sub(1)?);
+        // A declaration longer than this is not a declaration.
+        let text: Vec<&str> = from.take(40).collect();
+        declared(&text.join("\n"))
+    }
+
+    /// The types in the frame's dictionary, as many as the symbol has type arguments: they are the first of its types.
+    fn type_arguments(&self, frame: &Frame) -> Option<Vec<TypeId>> {
+        let (image, dict) = (self.process.image, frame.dict?);
+        let count = argument_count(&frame.symbol);
+        let types = image.type_range();
+        let mut out = Vec::new();
+        for i in 0..MAX_WORDS {
+            let word = self.process.mem.read_u64(dict.checked_add(8 * i)?).ok()?;
+            // Method expressions and sub-dictionaries come before the types.
+            let before = out.is_empty() && (image.is_text(word) || !types.contains(&word));
+            if before {
+                continue;
+            }
+            let ty = image.type_from_runtime(word);
+            self.process.type_of(ty).ok()?;
+            out.push(ty);
+            if out.len() == count {
+                return Some(out);
+            }
+        }
+        None
+    }
+}
+
+/// `main.Map[go.shape.int].func1.2` -> `main.Map[go.shape.int]`.
+fn outer_symbol(symbol: &str) -> &str {
+    let after = symbol.rfind(']').map_or(0, |i| i + 1);
+    let tail = symbol.get(after..).unwrap_or("");
+    let end = [".func", ".gowrap", ".deferwrap", "-range", "-fm"].iter().filter_map(|s| tail.find(s)).min();
+    end.and_then(|i| symbol.get(..after + i)).unwrap_or(symbol)
+}
+
+/// Type arguments in all brackets of a symbol.
+fn argument_count(symbol: &str) -> usize {
+    let (mut depth, mut count) = (0usize, 0usize);
+    let mut quoted = false;
+    for c in symbol.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            _ if quoted => {}
+            '[' | '{' | '(' => {
+                // `(*T[...])` wraps the whole receiver: only brackets open a list.
+                if c == '[' && depth == 0 {
+                    count += 1;
+                }
+                if c != '(' || depth > 0 {
+                    depth += 1;
+                }
+            }
+            ']' | '}' => depth = depth.saturating_sub(1),
+            ')' if depth > 0 => depth -= 1,
+            ',' if depth == 1 => count += 1,
+            _ => {}
+        }
+    }
+    count
+}
+
+/// `func (s *Stack[T]) Map[K comparable, V any](...)` -> T, K, V.
+fn declared(text: &str) -> Option<Vec<String>> {
+    let mut tokens =
+        expr::tokens(text).skip_while(|t| t.kind != TokenKind::Keyword("func")).skip(1).peekable();
+    let mut names = Vec::new();
+    if tokens.peek()?.kind == TokenKind::Mark("(") {
+        let receiver = group(&mut tokens, "(", ")")?;
+        let list = receiver.iter().skip_while(|t| t.kind != TokenKind::Mark("["));
+        names.extend(list.filter_map(name_of));
+    }
+    tokens.next().as_ref().and_then(name_of)?;
+    if tokens.peek()?.kind == TokenKind::Mark("[") {
+        let list = group(&mut tokens, "[", "]")?;
+        // A name stands first, and after a comma that is not inside of a constraint.
+        let mut depth = 0usize;
+        let mut fresh = true;
+        for t in &list {
+            match &t.kind {
+                TokenKind::Name(n) if fresh => names.push(n.clone()),
+                TokenKind::Mark("[" | "(" | "{") => depth += 1,
+                TokenKind::Mark("]" | ")" | "}") => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            fresh = depth == 0 && t.kind == TokenKind::Mark(",");
+        }
+    }
+    Some(names)
+}
+
+/// The tokens inside of a balanced pair that begins here.
+fn group(
+    tokens: &mut impl Iterator<Item = Token>,
+    open: &'static str,
+    close: &'static str,
+) -> Option<Vec<Token>> {
+    let mut depth = 0usize;
+    let mut out = Vec::new();
+    for t in tokens {
+        match t.kind {
+            TokenKind::Mark(m) if m == open => depth += 1,
+            TokenKind::Mark(m) if m == close => depth = depth.checked_sub(1)?,
+            TokenKind::End => return None,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(out.split_off(1));
+        }
+        out.push(t);
+    }
+    None
+}
+
+fn name_of(t: &Token) -> Option<String> {
+    match &t.kind {
+        TokenKind::Name(n) => Some(n.clone()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_type_parameters_from_declarations() {
+        for (text, names) in [
+            ("func Map[T, U any](s []T, f func(T) U) []U {", "T U"),
+            ("func (s *Stack[T]) Push(x T) {", "T"),
+            ("func (p Pair[K, V]) Swap() Pair[V, K] {", "K V"),
+            ("func Sum[N interface{ ~int | ~float64 }, M map[string]N](m M) N {", "N M"),
+            ("func (l L[T]) Conv[U any](f func(T) U) U {", "T U"),
+            ("func plain(x int) {", ""),
+            ("// Doc.\nfunc F[\n\tT any,\n](x T) {", "T"),
+        ] {
+            assert_eq!(declared(text).unwrap().join(" "), names, "{text}");
+        }
+        assert_eq!(declared("no declaration"), None);
+        assert_eq!(declared("func (s *Stack[T"), None);
+    }
+
+    #[test]
+    fn arguments_of_symbols() {
+        for (symbol, n) in [
+            ("main.Map[go.shape.int,go.shape.string]", 2),
+            ("main.(*Stack[go.shape.struct { X int; Y [2]int }]).Push", 1),
+            ("main.L[go.shape.string].Conv[go.shape.int]", 2),
+            ("main.F[go.shape.map[string]int,go.shape.int].func1", 2),
+            ("main.plain", 0),
+        ] {
+            assert_eq!(argument_count(symbol), n, "{symbol}");
+        }
+        assert_eq!(outer_symbol("main.F[go.shape.int].func1.2"), "main.F[go.shape.int]");
+        assert_eq!(outer_symbol("main.(*S[go.shape.int]).Push"), "main.(*S[go.shape.int]).Push");
+    }
+}

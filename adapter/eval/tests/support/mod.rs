@@ -1,0 +1,217 @@
+//! Builds Go fixtures once for each version and mode, runs them, reads their memory, and writes values as the fixtures do.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use golang::{Interface, Process, Value};
+use image::{Kind, Shape};
+use machine::{MemError, Memory};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Debug,
+    Optimised,
+}
+
+pub(crate) fn oracle_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle")
+}
+
+/// The `go` command of that version; None is a printed skip, and a failure in CI.
+fn go(version: &str) -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".cache")))?;
+    let go = cache.join("itab-dap/go").join(version).join("bin/go");
+    if go.exists() {
+        return Some(go);
+    }
+    assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "Go {version} is missing");
+    eprintln!("SKIP: Go {version} is not in the cache");
+    None
+}
+
+/// The program of `tests/<name>` with some files added, built for one version and mode.
+pub(crate) fn fixture(name: &str, version: &str, mode: Mode, files: &[(&str, String)]) -> Option<PathBuf> {
+    let go = go(version)?;
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let built = manifest.join("../../target/fixtures").join(format!("{name}-{version}-{mode:?}"));
+    fs::create_dir_all(&built).unwrap();
+    let lock = fs::File::create(built.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let source = built.join("src");
+    copy(&manifest.join("tests").join(name), &source);
+    for (file, content) in files {
+        write_if_new(&source.join(file), content);
+    }
+    let program = built.join("program");
+    let newest = newest_file(&source);
+    if fs::metadata(&program).and_then(|m| m.modified()).is_ok_and(|m| m > newest) {
+        return Some(program);
+    }
+    let mut command = Command::new(go);
+    command.current_dir(&source).env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=mod").arg("build");
+    if mode == Mode::Debug {
+        command.arg("-gcflags=all=-N -l");
+    }
+    let temporary = built.join("program.new");
+    let output = command.arg("-o").arg(&temporary).arg(".").output().unwrap();
+    assert!(output.status.success(), "go build: {}", String::from_utf8_lossy(&output.stderr));
+    fs::rename(temporary, &program).unwrap();
+    Some(program)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => write_if_new(&target, &fs::read_to_string(entry.path()).unwrap()),
+        }
+    }
+}
+
+fn write_if_new(path: &Path, content: &str) {
+    if fs::read_to_string(path).is_ok_and(|old| old == content) {
+        return;
+    }
+    fs::write(path, content).unwrap();
+}
+
+fn newest_file(folder: &Path) -> std::time::SystemTime {
+    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let times = entries.map(|e| match e.file_type().unwrap().is_dir() {
+        true => newest_file(&e.path()),
+        false => e.metadata().unwrap().modified().unwrap(),
+    });
+    times.max().unwrap_or(std::time::UNIX_EPOCH)
+}
+
+/// A program that printed its table and waits.
+pub(crate) struct Running {
+    child: Child,
+    pub(crate) memory: ProcessMemory,
+    /// Expression, type, value.
+    pub(crate) lines: Vec<(String, String, String)>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) struct ProcessMemory(fs::File);
+
+impl Memory for ProcessMemory {
+    fn read(&self, addr: u64, buf: &mut [u8]) -> Result<usize, MemError> {
+        let mut done = 0;
+        while done < buf.len() {
+            match self.0.read_at(&mut buf[done..], addr + done as u64) {
+                Ok(n) if n > 0 => done += n,
+                _ => break,
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// Runs the program until it has printed `END`.
+pub(crate) fn run_until_end(program: &Path) -> Running {
+    let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.as_mut().unwrap().flush().unwrap();
+    let memory = ProcessMemory(fs::File::open(format!("/proc/{}/mem", child.id())).unwrap());
+    let out = BufReader::new(child.stdout.take().unwrap());
+    let mut lines = Vec::new();
+    for line in out.lines().map_while(Result::ok) {
+        if line == "END" {
+            break;
+        }
+        let mut parts = line.split('\t').map(str::to_string);
+        lines.push((parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap()));
+    }
+    Running { child, memory, lines }
+}
+
+/// Go's reflection says `interface {}`, `uint8`, `int32` where sources say `any`, `byte`, `rune`.
+pub(crate) fn same_but_for_alias(a: &str, b: &str) -> bool {
+    let plain = |s: &str| s.replace("any", "interface {}");
+    plain(a) == plain(b)
+}
+
+/// As the fixture's `show`.
+pub(crate) fn show(p: &Process<'_>, v: &Value, depth: usize) -> String {
+    let Some(depth) = depth.checked_sub(1) else { return "...".into() };
+    try_show(p, v, depth).unwrap_or_else(|why| format!("({why})"))
+}
+
+fn try_show(p: &Process<'_>, v: &Value, depth: usize) -> Result<String, String> {
+    let ty = golang::underlying(p, v.ty).map_err(|e| e.to_string())?;
+    let int = |signed: bool| -> Result<String, String> {
+        let mut b = golang::bytes(p, v, 0, ty.size as usize)?;
+        let fill = if signed && b.last().is_some_and(|b| *b >= 0x80) { 0xff } else { 0 };
+        b.resize(16, fill);
+        Ok(i128::from_le_bytes(b.try_into().unwrap()).to_string())
+    };
+    let hex = |offset: u64, n: usize| -> Result<String, String> {
+        let mut b = golang::bytes(p, v, offset, n)?;
+        b.resize(8, 0);
+        Ok(format!("{:x}", u64::from_le_bytes(b.try_into().unwrap())))
+    };
+    let list = |n: u64| -> Result<String, String> {
+        let parts: Result<Vec<String>, String> =
+            (0..n).map(|i| golang::element(p, v, i).map(|e| show(p, &e, depth))).collect();
+        Ok(format!("[{}]", parts?.join(" ")))
+    };
+    Ok(match &ty.shape {
+        Shape::Struct { .. } => {
+            let fields = golang::fields(p, v)?.into_iter().filter(|f| &*f.0.name != "_");
+            format!("{{{}}}", fields.map(|f| show(p, &f.1, depth)).collect::<Vec<_>>().join(" "))
+        }
+        Shape::Array { len, .. } => list(*len)?,
+        Shape::Slice { .. } => match golang::slice_header(p, v)? {
+            _ if golang::word(p, v, 0)? == 0 => "nil".into(),
+            _ => {
+                let (len, cap) = (golang::word(p, v, 8)?, golang::word(p, v, 16)?);
+                format!("{len}/{cap}{}", list(len)?)
+            }
+        },
+        Shape::Interface { .. } => match golang::interface(p, v) {
+            Interface::Nil => "nil".into(),
+            Interface::Dynamic(d) => format!("<{} {}>", p.display_name(d.value.ty), show(p, &d.value, depth)),
+            other => format!("{other:?}"),
+        },
+        _ => match ty.kind {
+            Kind::Bool => (golang::bytes(p, v, 0, 1)?[0] != 0).to_string(),
+            Kind::Int | Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64 => int(true)?,
+            Kind::Uint | Kind::Uint8 | Kind::Uint16 | Kind::Uint32 | Kind::Uint64 | Kind::Uintptr => {
+                int(false)?
+            }
+            Kind::Float32 | Kind::Float64 => format!("f{}", hex(0, ty.size as usize)?),
+            Kind::Complex64 | Kind::Complex128 => {
+                let half = ty.size / 2;
+                format!("c{},{}", hex(0, half as usize)?, hex(half, half as usize)?)
+            }
+            Kind::String => {
+                let (addr, len) = golang::string_header(p, v)?;
+                let mut b = vec![0; len as usize];
+                let n = p.mem.read(addr, &mut b).map_err(|e| e.to_string())?;
+                if n < b.len() {
+                    return Err("short string".into());
+                }
+                format!("s{}", b.iter().map(|b| format!("{b:02x}")).collect::<String>())
+            }
+            // reflect.Value.Pointer of a func is the code's address, behind the closure's first word.
+            Kind::Func => match golang::word(p, v, 0)? {
+                0 => "0x0".into(),
+                _ => format!("{:#x}", golang::function_of(p, v)?.map_or(0, |f| f.entry)),
+            },
+            _ => format!("{:#x}", golang::word(p, v, 0)?),
+        },
+    })
+}
