@@ -1,7 +1,13 @@
 //! The Go program itself is the oracle: it prints what Go computes for each line of `oracle/expressions.txt`, and the evaluator must
 //! compute the same, type and every bit, from the running process's memory.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
 
 mod support;
 

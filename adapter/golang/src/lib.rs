@@ -6,6 +6,7 @@
 mod basic;
 mod facts;
 mod goroutine;
+mod linked;
 mod made;
 mod names;
 mod panics;

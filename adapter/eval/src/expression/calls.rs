@@ -177,7 +177,10 @@ impl Compiler<'_> {
         };
         self.rewind(mark);
         let n = if name == "Sizeof" { self.cx.size(ty) } else { self.alignment(ty, 16) };
-        Ok(self.push(Operand::Number(Constant::int(i128::from(n))), node.span))
+        let size = Operand::Number(Constant::int(i128::from(n)));
+        let uintptr = self.cx.basic("uintptr").map_err(|why| self.error(node.span, why))?;
+        let v = self.cx.typed_value(size, uintptr).map_err(|why| self.error(node.span, why))?;
+        Ok(self.push(Operand::Value(v), node.span))
     }
 
     fn alignment(&self, ty: TypeId, depth: usize) -> u64 {

@@ -536,7 +536,7 @@ impl<'a> Compiler<'a> {
         }
         let t = match self.as_type(node) {
             Ok(Some(t)) => t,
-            _ => TypeRef::Missing(shared(node.span.of(self.text))),
+            _ => TypeRef::Missing(shared(&self.spelled(node))),
         };
         Ok(self.push(Operand::Type(t), node.span))
     }

@@ -343,7 +343,10 @@ impl Cx<'_> {
         };
         let inside = self.name(dynamic.value.ty);
         let other = format!("interface conversion: {from} is {inside}, not {name}");
-        let Some(wanted) = wanted else { return Err(other) };
+        let Some(wanted) = wanted else {
+            let same = inside == name || self.process.qualified_name(dynamic.value.ty) == name;
+            return if same { Ok(dynamic.value) } else { Err(other) };
+        };
         if self.kind(wanted) != Kind::Interface {
             let same = self.process.same_type(dynamic.value.ty, wanted);
             return if same { Ok(Value { ty: wanted, ..dynamic.value }) } else { Err(other) };

@@ -244,7 +244,11 @@ impl Cx<'_> {
             (Operand::Type(t), Operand::Text(text)) | (Operand::Text(text), Operand::Type(t)) => {
                 Ok(names(t, text))
             }
-            // A type that the program doesn't have is no value's type.
+            // Known by its name only: it may be a type that just its descriptor tells of.
+            (Operand::Type(TypeRef::Missing(name)), Operand::Type(t @ TypeRef::Known(_)))
+            | (Operand::Type(t @ TypeRef::Known(_)), Operand::Type(TypeRef::Missing(name))) => {
+                Ok(names(t, name.as_bytes()))
+            }
             (Operand::Type(_), Operand::Type(_)) => Ok(false),
             _ => Err("typeof(x) is compared with a type".into()),
         }

@@ -55,12 +55,17 @@ impl Compiler<'_> {
                     if q == "unsafe" && name == "Pointer" {
                         return Ok(self.predeclared("unsafe.Pointer"));
                     }
-                    let found = self.names.qualified(q, name).map_err(|why| self.error(node.span, why))?;
-                    Ok(found.and_then(type_meaning))
+                    match self.names.qualified(q, name).map_err(|why| self.error(node.span, why))? {
+                        Some(m) => Ok(type_meaning(m)),
+                        None => Ok(self.linked(&self.names.packages(q), name)),
+                    }
                 }
                 NodeKind::Text(path) => {
                     let path = String::from_utf8_lossy(path);
-                    Ok(self.names.member(&path, name).and_then(type_meaning))
+                    match self.names.member(&path, name) {
+                        Some(m) => Ok(type_meaning(m)),
+                        None => Ok(self.linked(&[path.into_owned()], name)),
+                    }
                 }
                 _ => Ok(None),
             },
@@ -72,7 +77,8 @@ impl Compiler<'_> {
                 };
                 Ok(inner.map(|t| match t {
                     TypeRef::Known(id) => TypeRef::Known(self.cx.process.pointer_to(id)),
-                    _ => TypeRef::Missing(shared(node.span.of(self.text))),
+                    TypeRef::Missing(name) => TypeRef::Missing(format!("*{name}").into()),
+                    TypeRef::Nil => TypeRef::Nil,
                 }))
             }
             NodeKind::SliceType(elem) => match self.need_type(elem)? {
@@ -135,6 +141,30 @@ impl Compiler<'_> {
         }
     }
 
+    /// A type that only its descriptor tells of.
+    fn linked(&self, packages: &[String], name: &str) -> Option<TypeRef> {
+        let mut found = packages.iter().filter_map(|p| self.cx.process.linked_type(&format!("{p}.{name}")));
+        found.next().map(TypeRef::Known)
+    }
+
+    /// How the type would be shown, for comparing it with types that only show when the program runs.
+    pub(crate) fn spelled(&self, node: &Node) -> String {
+        let package =
+            || self.names.package().map(|p| format!("{}.", image::names::short(&p))).unwrap_or_default();
+        match &node.kind {
+            NodeKind::Paren(inner) => self.spelled(inner),
+            NodeKind::Name(n) => match predeclared(n) {
+                Some(n) => n.to_string(),
+                None => format!("{}{n}", package()),
+            },
+            NodeKind::Text(t) => String::from_utf8_lossy(t).into_owned(),
+            NodeKind::Star(inner) => format!("*{}", self.spelled(inner)),
+            NodeKind::SliceType(elem) => format!("[]{}", self.spelled(elem)),
+            NodeKind::MapType { key, value } => format!("map[{}]{}", self.spelled(key), self.spelled(value)),
+            _ => node.span.of(self.text).to_string(),
+        }
+    }
+
     fn find(&self, name: &str) -> Option<TypeId> {
         self.cx.process.basic(name).or_else(|| self.cx.process.image.find_type(name))
     }
@@ -148,10 +178,12 @@ impl Compiler<'_> {
         match self.names.lookup(name) {
             Ok(Some(Meaning::Type(id))) => Ok(Some(TypeRef::Known(id))),
             Ok(Some(_)) => Ok(None),
-            Ok(None) => match self.predeclared(name) {
-                Some(t) => Ok(Some(t)),
-                None => Ok(self.names.type_parameter(name).map(TypeRef::Known)),
-            },
+            Ok(None) => {
+                match self.predeclared(name).or_else(|| self.names.type_parameter(name).map(TypeRef::Known)) {
+                    Some(t) => Ok(Some(t)),
+                    None => Ok(self.names.package().and_then(|p| self.linked(&[p], name))),
+                }
+            }
             Err(why) => match self.predeclared(name) {
                 Some(t) => Ok(Some(t)),
                 None => Err(self.error(node.span, why)),
