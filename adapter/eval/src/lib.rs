@@ -3,10 +3,25 @@
 //! Watch, hover, conditions, log points, console and set-variable share this one evaluator. Knows no DAP, writes nothing,
 //! never makes the program run.
 
+mod children;
 mod expression;
+mod item;
+mod metered;
+mod render;
+mod variables;
+mod view;
+mod viewer;
+mod views;
 
+pub use children::{children, item};
 pub use expression::{
     Callable, Candidate, CandidateKind, EvalError, Evaluated, HitCondition, LogTemplate, Names, Program,
     Purpose, Scope, Scratch, WithScratch, Write, WritePart, assign, assignment, compile, complete, evaluate,
     holds, run,
 };
+pub use item::{Children, Content, Filter, Item, ItemKind, Page, SourceLocation};
+pub use metered::{Cached, PageCache};
+pub use render::{quote, render};
+pub use variables::{Variables, variables};
+pub use view::{Budget, Limits, ShowItab, View};
+pub use views::{interface_view, itab_rows, type_rows};
