@@ -31,8 +31,8 @@ pub enum Content {
     Value,
     /// The parts of another value: the key of a map entry. With its expression.
     Other(Box<Value>, Option<String>),
-    /// The itab at this address.
-    Itab(u64),
+    /// The itab at this address, and the data word beside it in the interface value.
+    Itab(u64, Option<u64>),
     /// The type with this descriptor.
     Type(u64),
     /// The method set of the type with this descriptor.

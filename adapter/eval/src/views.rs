@@ -19,7 +19,7 @@ pub fn interface_view(view: &View<'_>, v: &Value) -> Option<Item> {
 
 /// The rows of `[itab]` for the itab at a run-time address; empty if there is none.
 pub fn itab_rows(view: &View<'_>, addr: u64) -> Vec<Item> {
-    look(view, |viewer| viewer.itab_rows(addr))
+    look(view, |viewer| viewer.itab_rows(addr, None))
 }
 
 /// The rows of `[type]` for the type descriptor at a run-time address.
@@ -50,6 +50,7 @@ impl Viewer<'_> {
 
     fn virtual_row(&self, v: &Value, d: &Dynamic) -> Item {
         let concrete = self.short(d.value.ty);
+        let data = golang::word(self.process, v, 8).ok();
         let (name, content, what) = match d.itab {
             Some(addr) => {
                 let itab = self.process.image.itab(addr, self.process.mem).ok();
@@ -58,7 +59,11 @@ impl Viewer<'_> {
                     None => self.short(v.ty),
                 };
                 let count = itab.map_or(0, |i| i.fun.len());
-                ("[itab]", Content::Itab(addr), format!("{concrete} as {interface}, {}", methods(count)))
+                (
+                    "[itab]",
+                    Content::Itab(addr, data),
+                    format!("{concrete} as {interface}, {}", methods(count)),
+                )
             }
             None => {
                 let count = self.process.image.methods_of(d.rtype, self.process.mem).map_or(0, |m| m.len());
@@ -71,7 +76,7 @@ impl Viewer<'_> {
             what
         };
         let named = match &content {
-            Content::Itab(addr) => self.itab_row_count(*addr),
+            Content::Itab(addr, _) => self.itab_row_count(*addr),
             _ => TYPE_ROWS,
         };
         Item {
@@ -121,7 +126,7 @@ impl Viewer<'_> {
         row
     }
 
-    pub(crate) fn itab_rows(&self, addr: u64) -> Vec<Item> {
+    pub(crate) fn itab_rows(&self, addr: u64, data: Option<u64>) -> Vec<Item> {
         let Some(itab) = self.itab(addr) else { return Vec::new() };
         let mut out = vec![
             self.type_row("interface", itab.inter),
@@ -129,14 +134,14 @@ impl Viewer<'_> {
             self.hash_row(itab.typ),
             self.address_row(addr),
         ];
-        out.extend(self.slot_rows(&itab));
+        out.extend(self.slot_rows(&itab, data));
         out
     }
 
-    fn slot_rows(&self, itab: &Itab) -> Vec<Item> {
+    fn slot_rows(&self, itab: &Itab, data: Option<u64>) -> Vec<Item> {
         let image = self.process.image;
         if let Some(engine) = self.view.dispatch {
-            let table = engine.method_table(image, self.process.mem, itab);
+            let table = engine.method_table(image, self.process.mem, itab, data);
             if table.len() == itab.fun.len() {
                 return table.iter().map(|slot| self.resolved_row(slot)).collect();
             }

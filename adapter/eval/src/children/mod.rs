@@ -146,7 +146,7 @@ impl Viewer<'_> {
             Content::None => Children::default(),
             Content::Value => self.parts_page(&item.value, expression, page),
             Content::Other(value, expression) => self.parts_page(value, expression.as_deref(), page),
-            Content::Itab(addr) => window(self.itab_rows(*addr), page),
+            Content::Itab(addr, data) => window(self.itab_rows(*addr, *data), page),
             Content::Type(rtype) => window(self.type_rows(*rtype), page),
             Content::Methods(rtype) => window(self.method_rows(*rtype), page),
             Content::Waiters(receivers) => window(self.waiter_rows(&item.value, *receivers), page),
