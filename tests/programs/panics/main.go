@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 )
 
@@ -93,6 +94,9 @@ func main() {
 		time.Sleep(20 * time.Second)
 	case "recover":
 		fmt.Println(recovered())
+	case "trap":
+		runtime.Breakpoint() // @trap
+		fmt.Println("behind it")
 	case "goroutine":
 		go func() {
 			panic("in a goroutine") // @goroutine

@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod attach;
+mod attributes;
 mod breakpoints;
+mod clients;
 mod console;
 mod dispatch;
 mod exceptions;
@@ -16,5 +18,6 @@ mod launch;
 mod lifecycle;
 mod matrix;
 mod servers;
+mod signals;
 mod stepping;
 mod support;
