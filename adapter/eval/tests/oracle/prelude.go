@@ -228,10 +228,17 @@ func elements(v reflect.Value) string {
 	return "[" + strings.Join(parts, " ") + "]"
 }
 
-func main() {
-	checks()
+func finish() {
 	fmt.Fprintln(out, "END")
 	out.Flush()
 	// The debugger's test reads the variables now; it closes stdin when it has done so.
 	io.Copy(io.Discard, os.Stdin)
+}
+
+func main() {
+	if len(os.Args) > 1 {
+		locals()
+	}
+	checks()
+	finish()
 }

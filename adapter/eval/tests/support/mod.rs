@@ -122,8 +122,9 @@ impl Memory for ProcessMemory {
 }
 
 /// Runs the program until it has printed `END`.
-pub(crate) fn run_until_end(program: &Path) -> Running {
-    let mut child = Command::new(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+pub(crate) fn run_until_end(program: &Path, arguments: &[&str]) -> Running {
+    let mut child =
+        Command::new(program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.as_mut().unwrap().flush().unwrap();
     let memory = ProcessMemory(fs::File::open(format!("/proc/{}/mem", child.id())).unwrap());
     let out = BufReader::new(child.stdout.take().unwrap());
@@ -136,6 +137,19 @@ pub(crate) fn run_until_end(program: &Path) -> Running {
         lines.push((parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap()));
     }
     Running { child, memory, lines }
+}
+
+/// The frame of a function on the stack of the first goroutine that has one.
+pub(crate) fn frame_of(p: &Process<'_>, function: &str) -> golang::Frame {
+    let all = p.goroutines(100).goroutines;
+    let stacks = all.iter().map(|g| p.stack(golang::StackOf::Goroutine(g), 0, 50));
+    let frames: Vec<golang::Frame> = stacks.flat_map(|s| s.frames).collect();
+    let names: Vec<&str> = frames.iter().map(|f| f.symbol.as_str()).collect();
+    frames
+        .iter()
+        .find(|f| f.symbol == function)
+        .unwrap_or_else(|| panic!("no {function} in {names:?}"))
+        .clone()
 }
 
 /// Go's reflection says `interface {}`, `uint8`, `int32` where sources say `any`, `byte`, `rune`.
