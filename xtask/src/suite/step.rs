@@ -119,7 +119,10 @@ impl Totals {
         if let Some(stdout) = child.stdout.take() {
             let mut quiet = false;
             for line in BufReader::new(stdout).split(b'\n') {
-                self.line(String::from_utf8_lossy(&line?).trim_end(), &mut quiet);
+                let line = String::from_utf8_lossy(&line?).trim_end().to_owned();
+                if self.line(&line, &mut quiet) {
+                    println!("{line}");
+                }
             }
         }
         let status = child.wait()?;
@@ -129,8 +132,8 @@ impl Totals {
         Ok(())
     }
 
-    /// Shows a line unless it is the output of a test that passed.
-    fn line(&mut self, line: &str, quiet: &mut bool) {
+    /// Counts; says whether to show the line: what a test that passed has printed is not shown.
+    fn line(&mut self, line: &str, quiet: &mut bool) -> bool {
         let result = line.starts_with("test result:");
         match line {
             "successes:" => *quiet = true,
@@ -140,7 +143,7 @@ impl Totals {
         }
         if line.contains("SKIP") {
             self.skips.push(line.trim().to_owned());
-        } else if line.starts_with("test ") && line.ends_with("... FAILED") {
+        } else if !*quiet && line.starts_with("test ") && line.ends_with("... FAILED") {
             self.failures.push(line.to_owned());
         }
         if result {
@@ -155,9 +158,7 @@ impl Totals {
                 }
             }
         }
-        if !*quiet && !line.is_empty() {
-            println!("{line}");
-        }
+        !*quiet && !line.is_empty()
     }
 }
 
@@ -169,12 +170,11 @@ mod tests {
     fn results_are_counted_and_the_output_of_passing_tests_is_hidden() {
         let mut totals = Totals::default();
         let mut quiet = false;
-        let lines = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\nsuccesses:\n\n---- a stdout ----\nSKIPPED: no go\nnoise\n\n\
+        let lines = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\nsuccesses:\n\n---- a stdout ----\nSKIPPED: no go\nnoise\ntest c ... FAILED\n\n\
              failures:\n\n---- b stdout ----\nboom\n\ntest result: FAILED. 1 passed; 1 failed; 3 ignored; 0 measured; 0 filtered out";
         let mut shown = Vec::new();
         for line in lines.lines() {
-            totals.line(line, &mut quiet);
-            if !quiet {
+            if totals.line(line, &mut quiet) {
                 shown.push(line);
             }
         }
