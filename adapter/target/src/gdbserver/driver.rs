@@ -1,0 +1,545 @@
+//! The driver: what the session asks for, as packets, while the program stands still.
+
+use std::{
+    process::Child,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender, never, select};
+use machine::{Arch, Reg, Regs};
+use rsp::{RegisterLayout, StopReply};
+
+use super::connection::{Connection, ok};
+use crate::{
+    Event, Plan, Signal, StepOver, Stop, TargetError, Tid, Why,
+    actor::{Driver, Job},
+    memory::{ProcMemory, Shadow, lock},
+    process,
+    spawn::kill_group,
+    stdio::Readers,
+};
+
+/// Bytes written by one `M` packet.
+const WRITE_CHUNK: usize = 1024;
+/// SIGTRAP, SIGSEGV, SIGILL, SIGBUS, SIGFPE in GDB's numbers.
+const TRAP: u8 = 5;
+const FAULTS: [u8; 4] = [11, 4, 10, 8];
+/// Registers by GDB's names, in DWARF order.
+const NAMES: [&str; 17] = [
+    "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+    "r15", "rip",
+];
+
+/// The driver's state; lives on its thread.
+pub(super) struct Server {
+    pub(super) pid: i32,
+    child: Child,
+    pub(super) connection: Connection,
+    layout: RegisterLayout,
+    pub(super) memory: Arc<ProcMemory>,
+    pub(super) shadow: Shadow,
+    pub(super) events: Sender<Event>,
+    pub(super) readers: Readers,
+    /// The end of a launched program as its real parent sees it.
+    pub(super) end: Option<Receiver<Event>>,
+    pub(super) running: bool,
+    pub(super) over: bool,
+    /// We are killing it: a connection that breaks is no surprise.
+    pub(super) killing: bool,
+    /// SIGINTs that we sent and that have not been reported.
+    pub(super) interrupts_due: u32,
+    pub(super) interrupt_wanted: bool,
+    /// Stops of other threads that came during a step.
+    pub(super) pending: Vec<Stop>,
+    /// Signals of other threads that came during a step.
+    deliver: Vec<(Tid, u8)>,
+    /// The thread selected by `Hg`.
+    selected: Option<Tid>,
+}
+
+impl Server {
+    #[allow(clippy::too_many_arguments, reason = "one value for each part, made in one place")]
+    pub(super) fn new(
+        pid: i32,
+        child: Child,
+        connection: Connection,
+        memory: Arc<ProcMemory>,
+        shadow: Shadow,
+        events: Sender<Event>,
+        readers: Readers,
+        end: Option<Receiver<Event>>,
+    ) -> Server {
+        Server {
+            pid,
+            child,
+            connection,
+            layout: RegisterLayout::default(),
+            memory,
+            shadow,
+            events,
+            readers,
+            end,
+            running: false,
+            over: false,
+            killing: false,
+            interrupts_due: 0,
+            interrupt_wanted: false,
+            pending: Vec::new(),
+            deliver: Vec::new(),
+            selected: None,
+        }
+    }
+
+    pub(super) fn launched(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// The driver's loop. Ends with the program, or when the session is gone.
+    pub(super) fn run(&mut self, jobs: &Receiver<Job<Server>>) {
+        let packets = self.connection.packets().clone();
+        let end = self.end.clone().unwrap_or_else(never);
+        while !self.over {
+            // Packets are taken here only while the program runs; otherwise they are answers.
+            let stops = if self.running || self.killing { packets.clone() } else { never() };
+            select! {
+                recv(jobs) -> job => match job {
+                    Ok(job) => job(self),
+                    Err(_) => self.session_is_gone(),
+                },
+                recv(stops) -> p => match p {
+                    Ok(p) => self.on_received(p),
+                    Err(_) => self.on_eof(),
+                },
+                recv(end) -> e => self.on_end(e.ok()),
+            }
+        }
+        self.connection.close();
+        self.reap_server();
+    }
+
+    fn session_is_gone(&mut self) {
+        if self.launched() {
+            kill_group(self.pid);
+        } else if let Err(e) = self.detach() {
+            tracing::warn!("detaching: {e}");
+        }
+        self.over = true;
+    }
+
+    /// The server ends when its connection closes; if not, it is ended.
+    fn reap_server(&mut self) {
+        let deadline = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < deadline {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let _dead = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+
+    pub(super) fn kill_server(&mut self) {
+        let _dead = self.child.kill();
+    }
+
+    /// Features, no acknowledgements, register layout, signals that go to the program without a stop.
+    pub(super) fn shake_hands(&mut self, limit: Duration) -> Result<(), TargetError> {
+        let c = &mut self.connection;
+        c.send(
+            b"qSupported:multiprocess+;swbreak+;hwbreak+;fork-events+;vfork-events+;exec-events+;vContSupported+;xmlRegisters=i386",
+        )?;
+        let features = c.receive(Instant::now() + limit)?;
+        let features = String::from_utf8_lossy(&features).into_owned();
+        if features.contains("QStartNoAckMode+") {
+            c.command("QStartNoAckMode")?;
+            c.stop_acks();
+        }
+        for needed in ["multiprocess+", "vContSupported+", "qXfer:features:read+"] {
+            if !features.contains(needed) {
+                return Err(TargetError::Protocol(format!(
+                    "that it can't do {needed}; gdbserver 13 or newer is needed"
+                )));
+            }
+        }
+        // Without a selected thread the server has no description to give and aborts.
+        self.connection.command(&format!("Hgp{0:x}.{0:x}", self.pid))?;
+        let xml = self.read_document("target.xml", 0)?;
+        self.layout = RegisterLayout::parse(&xml);
+        let stop = self.connection.ask("?")?;
+        if rsp::parse_stop(&stop).is_none() {
+            return Err(TargetError::Protocol(format!("{} to ?", String::from_utf8_lossy(&stop))));
+        }
+        let passed: Vec<String> = (1..=64)
+            .filter(|s| {
+                ![libc::SIGTRAP, libc::SIGINT, libc::SIGSEGV, libc::SIGILL, libc::SIGKILL, libc::SIGSTOP]
+                    .contains(s)
+            })
+            .map(rsp::to_gdb)
+            .filter(|g| *g != 0)
+            .map(|g| format!("{g:x}"))
+            .collect();
+        self.connection.command(&format!("QPassSignals:{}", passed.join(";")))
+    }
+
+    /// A document of the server with its `xi:include`s put in.
+    fn read_document(&mut self, name: &str, depth: u32) -> Result<String, TargetError> {
+        let mut text = String::new();
+        loop {
+            let answer = self.connection.ask(&format!("qXfer:features:read:{name}:{:x},ffb", text.len()))?;
+            let (kind, part) =
+                answer.split_first().ok_or_else(|| TargetError::Protocol(format!("nothing to {name}")))?;
+            text.push_str(&String::from_utf8_lossy(part));
+            match kind {
+                b'm' if !part.is_empty() && text.len() < 1 << 20 => {}
+                b'l' => break,
+                _ => {
+                    return Err(TargetError::Protocol(format!(
+                        "{} to {name}",
+                        String::from_utf8_lossy(&answer)
+                    )));
+                }
+            }
+        }
+        if depth > 4 {
+            return Ok(text);
+        }
+        let mut out = String::new();
+        for (i, piece) in text.split("<xi:include href=\"").enumerate() {
+            if i == 0 {
+                out.push_str(piece);
+            } else if let Some((file, rest)) = piece.split_once('"') {
+                out.push_str(&self.read_document(file, depth + 1)?);
+                out.push_str(rest);
+            }
+        }
+        Ok(out)
+    }
+
+    /// A start that failed, with what the server printed.
+    pub(super) fn explain(&mut self, e: TargetError, path: &std::path::Path, limit: Duration) -> TargetError {
+        self.kill_server();
+        let mut output = String::new();
+        if let Some(mut pipe) = self.child.stderr.take() {
+            let _broken = std::io::Read::read_to_string(&mut pipe, &mut output);
+        }
+        let _reaped = self.child.wait();
+        let said = output
+            .lines()
+            .rfind(|l| !l.trim().is_empty())
+            .map(|l| format!(" ({})", l.trim()))
+            .unwrap_or_default();
+        match e {
+            TargetError::StepTimeout | TargetError::Gone => TargetError::ServerSilent {
+                server: path.display().to_string(),
+                seconds: limit.as_secs(),
+                output: said,
+            },
+            e => e,
+        }
+    }
+
+    pub(super) fn need_stopped(&self) -> Result<(), TargetError> {
+        if self.over || self.killing {
+            Err(TargetError::Gone)
+        } else if self.running {
+            Err(TargetError::Running)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn thread_name(&self, tid: Tid) -> String {
+        format!("p{:x}.{:x}", self.pid, tid.0)
+    }
+
+    /// The whole `g` packet of a thread.
+    fn registers(&mut self, tid: Tid) -> Result<Vec<u8>, TargetError> {
+        let g = if self.selected == Some(tid) {
+            self.connection.ask("g")?
+        } else {
+            let select = format!("Hg{}", self.thread_name(tid));
+            self.connection.send_all(&[&select, "g"])?;
+            let selected = self.connection.answer()?;
+            let g = self.connection.answer()?;
+            ok(&selected, &select).map_err(|_| TargetError::NoSuchThread(tid))?;
+            self.selected = Some(tid);
+            g
+        };
+        let bytes =
+            rsp::unhex(&g).ok_or_else(|| TargetError::Protocol(String::from_utf8_lossy(&g).into_owned()))?;
+        if bytes.len() < self.layout.size().min(1) {
+            return Err(TargetError::NoSuchThread(tid));
+        }
+        Ok(bytes)
+    }
+
+    pub(super) fn pc_of(&mut self, tid: Tid) -> Result<u64, TargetError> {
+        let g = self.registers(tid)?;
+        self.layout.value(&g, "rip").ok_or_else(|| TargetError::Protocol("registers without rip".into()))
+    }
+
+    pub(super) fn set_pc(&mut self, tid: Tid, pc: u64) -> Result<(), TargetError> {
+        let mut regs = Regs::new(Arch::Amd64);
+        regs.set_pc(pc);
+        self.write_known(tid, &regs, false)
+    }
+
+    fn write_known(&mut self, tid: Tid, regs: &Regs, flags: bool) -> Result<(), TargetError> {
+        let mut g = self.registers(tid)?;
+        for (n, name) in NAMES.iter().enumerate() {
+            if let (Some(v), Some(slot)) = (regs.get(Reg(n as u16)), self.layout.slice_mut(&mut g, name)) {
+                slot.copy_from_slice(v.to_le_bytes().get(..slot.len()).unwrap_or_default());
+            }
+        }
+        if flags && let Some(slot) = self.layout.slice_mut(&mut g, "eflags") {
+            slot.copy_from_slice(regs.flags.to_le_bytes().get(..slot.len()).unwrap_or_default());
+        }
+        self.connection.command(&format!("G{}", rsp::hex(&g)))
+    }
+
+    pub(super) fn write_through_server(&mut self, addr: u64, bytes: &[u8]) -> Result<(), TargetError> {
+        for (i, chunk) in bytes.chunks(WRITE_CHUNK).enumerate() {
+            let at = addr.wrapping_add((i * WRITE_CHUNK) as u64);
+            self.connection.command(&format!("M{at:x},{:x}:{}", chunk.len(), rsp::hex(chunk))).map_err(
+                |e| if matches!(e, TargetError::Protocol(_)) { TargetError::Unmapped(at) } else { e },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Sends Z0 or z0 for every breakpoint.
+    pub(super) fn switch_all(&mut self, on: bool) -> Result<(), TargetError> {
+        let kind = if on { 'Z' } else { 'z' };
+        let addrs: Vec<u64> = lock(&self.shadow).keys().copied().collect();
+        addrs.iter().try_for_each(|a| self.connection.command(&format!("{kind}0,{a:x},1")))
+    }
+
+    /// Resumes by a `vCont` packet; its answer is a stop reply that comes later.
+    pub(super) fn vcont(&mut self, actions: &str) -> Result<(), TargetError> {
+        self.selected = None;
+        self.connection.send(format!("vCont{actions}").as_bytes())
+    }
+
+    /// One step; true if it is finished.
+    fn step_reply(&mut self, tid: Tid, out: &mut StepOver, until: Instant) -> Result<bool, TargetError> {
+        let packet = match self.connection.receive(until) {
+            Err(TargetError::StepTimeout) => return self.step_timed_out(),
+            other => other?,
+        };
+        let reply = rsp::parse_stop(&packet);
+        let Some(StopReply::Stopped { signal, thread, pc, breakpoint, .. }) = reply else {
+            return match reply {
+                Some(reply) => {
+                    self.on_end_reply(&reply);
+                    Ok(true)
+                }
+                None => Err(TargetError::Protocol(String::from_utf8_lossy(&packet).into_owned())),
+            };
+        };
+        let who = thread.map_or(tid, |t| Tid(t.tid));
+        if who != tid {
+            // Another thread, released for a system call.
+            match (signal, pc) {
+                (TRAP, Some(pc)) if breakpoint => {
+                    self.pending.push(Stop { tid: who, why: Why::Breakpoint(pc) })
+                }
+                (TRAP | 0, _) => {}
+                (s, _) => self.deliver.push((who, s)),
+            }
+            return Ok(false);
+        }
+        if signal == TRAP || signal == 0 {
+            return Ok(true);
+        }
+        if signal == rsp::to_gdb(libc::SIGINT) && self.interrupts_due > 0 {
+            self.interrupts_due -= 1;
+            return Ok(false);
+        }
+        out.pending.push((tid, Signal(rsp::from_gdb(signal))));
+        Ok(FAULTS.contains(&signal))
+    }
+
+    fn step_timed_out(&mut self) -> Result<bool, TargetError> {
+        // SAFETY: kill takes no pointers.
+        unsafe { libc::kill(self.pid, libc::SIGINT) };
+        let _stop = self.connection.receive(Instant::now() + Duration::from_secs(2))?;
+        Err(TargetError::StepTimeout)
+    }
+
+    fn is_system_call(&self, pc: u64) -> bool {
+        let byte = |a: u64| lock(&self.shadow).get(&a).copied().or_else(|| self.memory.raw_byte(a));
+        byte(pc) == Some(0x0f) && byte(pc.wrapping_add(1)) == Some(0x05)
+    }
+}
+
+impl Driver for Server {
+    fn threads(&mut self) -> Result<Vec<Tid>, TargetError> {
+        self.need_stopped()?;
+        process::threads(self.pid)
+    }
+
+    fn read_regs(&mut self, tid: Tid) -> Result<Regs, TargetError> {
+        self.need_stopped()?;
+        let g = self.registers(tid)?;
+        let mut regs = Regs::new(Arch::Amd64);
+        for (n, name) in NAMES.iter().enumerate() {
+            if let Some(v) = self.layout.value(&g, name) {
+                regs.set(Reg(n as u16), v);
+            }
+        }
+        regs.flags = self.layout.value(&g, "eflags").unwrap_or(0);
+        regs.tls = self.layout.value(&g, "fs_base").unwrap_or(0);
+        regs.orig_syscall = self.layout.value(&g, "orig_rax").map_or(-1, |v| v as i64);
+        let vectors: Vec<[u8; 16]> =
+            (0..16).map_while(|i| self.layout.slice(&g, &format!("xmm{i}"))?.try_into().ok()).collect();
+        regs.set_vectors(vectors);
+        Ok(regs)
+    }
+
+    fn write_regs(&mut self, tid: Tid, regs: &Regs) -> Result<(), TargetError> {
+        self.need_stopped()?;
+        self.write_known(tid, regs, true)
+    }
+
+    fn write_memory(&mut self, addr: u64, bytes: &[u8]) -> Result<(), TargetError> {
+        self.need_stopped()?;
+        self.write_through_server(addr, bytes)
+    }
+
+    fn set_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
+        self.need_stopped()?;
+        let byte = self.memory.raw_byte(addr).ok_or(TargetError::Unmapped(addr))?;
+        self.connection.command(&format!("Z0,{addr:x},1")).map_err(|_| TargetError::Unmapped(addr))?;
+        lock(&self.shadow).insert(addr, byte);
+        Ok(())
+    }
+
+    fn clear_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
+        self.need_stopped()?;
+        self.connection.command(&format!("z0,{addr:x},1"))?;
+        lock(&self.shadow).remove(&addr);
+        Ok(())
+    }
+
+    fn resume(&mut self, plan: &Plan) -> Result<(), TargetError> {
+        self.need_stopped()?;
+        if self.tell_pending() {
+            for (tid, _, signal) in &plan.threads {
+                self.deliver.extend(signal.map(|s| (*tid, rsp::to_gdb(s.0))));
+            }
+            return Ok(());
+        }
+        let mut actions = String::new();
+        let mut named: Vec<Tid> = Vec::new();
+        for (tid, action, signal) in &plan.threads {
+            let letter = match (action, signal) {
+                (crate::Action::Continue, None) => "c".to_string(),
+                (crate::Action::Step, None) => "s".to_string(),
+                (crate::Action::Continue, Some(s)) => format!("C{:02x}", rsp::to_gdb(s.0)),
+                (crate::Action::Step, Some(s)) => format!("S{:02x}", rsp::to_gdb(s.0)),
+            };
+            actions.push_str(&format!(";{letter}:{}", self.thread_name(*tid)));
+            named.push(*tid);
+        }
+        for (tid, signal) in std::mem::take(&mut self.deliver) {
+            if !named.contains(&tid) {
+                actions.push_str(&format!(";C{signal:02x}:{}", self.thread_name(tid)));
+                named.push(tid);
+            }
+        }
+        if plan.run_others {
+            actions.push_str(";c");
+        }
+        self.vcont(&actions)?;
+        self.running = true;
+        Ok(())
+    }
+
+    fn step_over(&mut self, tid: Tid, deadline: Duration) -> Result<StepOver, TargetError> {
+        self.need_stopped()?;
+        let pc = self.pc_of(tid)?;
+        let lifted = lock(&self.shadow).contains_key(&pc);
+        let step = if self.is_system_call(pc) {
+            format!("vCont;s:{};c", self.thread_name(tid))
+        } else {
+            format!("vCont;s:{}", self.thread_name(tid))
+        };
+        let until = Instant::now() + deadline;
+        let mut out = StepOver::default();
+        self.selected = None;
+        if lifted {
+            let lift = format!("z0,{pc:x},1");
+            self.connection.send_all(&[&lift, &step])?;
+            let answer = self.connection.answer()?;
+            ok(&answer, &lift)?;
+        } else {
+            self.connection.send(step.as_bytes())?;
+        }
+        let result = loop {
+            match self.step_reply(tid, &mut out, until) {
+                Ok(true) => break Ok(out),
+                Ok(false) => self.connection.send(step.as_bytes())?,
+                Err(e) => break Err(e),
+            }
+        };
+        if lifted && !self.over {
+            self.connection.command(&format!("Z0,{pc:x},1"))?;
+        }
+        result
+    }
+
+    fn interrupt(&mut self) -> Result<(), TargetError> {
+        if self.running {
+            self.interrupt_wanted = true;
+            self.interrupts_due += 1;
+            // The server's own interrupt signals the process group, which an attached program need not lead.
+            // SAFETY: kill takes no pointers.
+            unsafe { libc::kill(self.pid, libc::SIGINT) };
+        }
+        Ok(())
+    }
+
+    fn detach(&mut self) -> Result<(), TargetError> {
+        if self.over {
+            return Ok(());
+        }
+        if self.running {
+            self.interrupt()?;
+            self.wait_for_stop()?;
+        }
+        self.switch_all(false)?;
+        lock(&self.shadow).clear();
+        self.connection.command(&format!("D;{:x}", self.pid))?;
+        self.over = true;
+        Ok(())
+    }
+
+    fn kill(&mut self) -> Result<(), TargetError> {
+        if self.over {
+            return Ok(());
+        }
+        self.killing = true;
+        kill_program(self.pid, self.launched());
+        // A dead tracer lets the real parent reap at once, whatever state the server was in.
+        self.kill_server();
+        if !self.launched() {
+            self.over = true;
+            self.readers.tell_end_after_output(
+                self.events.clone(),
+                Event::Signalled { signal: Signal(libc::SIGKILL) },
+            );
+        }
+        Ok(())
+    }
+}
+
+fn kill_program(pid: i32, launched: bool) {
+    if launched {
+        kill_group(pid);
+    } else {
+        // SAFETY: kill takes no pointers.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+    }
+}
