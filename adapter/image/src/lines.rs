@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use machine::Arch;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::elf::le_u32;
 use crate::functions::{FuncId, Function, Functions, LineRow};
-use crate::pclntab::{PCDATA_INL_TREE, RawFunc};
+use crate::pclntab::{PCDATA_INL_TREE, RawFunc, Run};
 
 /// A row with link addresses and the file as its offset in the file table.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +112,7 @@ impl Functions {
         }
         let mut out: Vec<Candidate> = Vec::new();
         let instances = f.instances();
-        for row in f.raw_rows(true) {
+        for row in f.raw_rows() {
             if !row.is_stmt || row.line == 0 || !row.file.is_some_and(|o| offsets.contains(&o)) {
                 continue;
             }
@@ -163,19 +164,38 @@ fn next_line(candidates: &[Candidate], line: u32) -> Option<u32> {
 }
 
 impl Function<'_> {
-    /// Where a function breakpoint goes: the line table's prologue_end; without DWARF the first pc at which the SP delta
-    /// is largest. The entry of a function that has no frame.
+    /// Where a function breakpoint goes: the address that the line table marks as prologue_end; the entry of a function
+    /// without a frame. On amd64 it is derived from the SP deltas, which needs no DWARF and is the same (cmd/internal/obj/x86:
+    /// the mark is on the instruction that allocates the frame, or behind `push rbp` if there is nothing more to allocate).
     pub fn prologue_end(&self) -> u64 {
         let core = &self.table.core;
-        if let Some(lines) = core.dwarf_lines()
-            && let Some(rows) = lines.function(self.raw.entry, self.raw.end)
-        {
+        if core.st.elf.arch == Arch::Amd64 {
+            return core.run(self.frame_allocation());
+        }
+        if let Some(rows) = core.dwarf_lines().and_then(|l| l.function(self.raw.entry, self.raw.end)) {
             return core.run(rows.iter().find(|r| r.prologue_end).map_or(self.raw.entry, |r| r.addr));
         }
-        let runs: Vec<_> = core.pcln.runs(&core.st.file, &self.raw, self.raw.pcsp).collect();
+        let runs = self.delta_runs();
         let largest = runs.iter().map(|r| r.value).max().filter(|v| *v > 0);
         let first = largest.and_then(|v| runs.iter().find(|r| r.value == v));
         core.run(first.map_or(self.raw.entry, |r| r.start))
+    }
+
+    fn delta_runs(&self) -> Vec<Run> {
+        let core = &self.table.core;
+        core.pcln.runs(&core.st.file, &self.raw, self.raw.pcsp).collect()
+    }
+
+    /// amd64: link address behind `push rbp`, or behind the `mov rbp, rsp` (48 89 e5) where more is allocated.
+    fn frame_allocation(&self) -> u64 {
+        let runs = self.delta_runs();
+        let Some(first) = runs.iter().find(|r| r.value > 0) else { return self.raw.entry };
+        let mut code = [0; 3];
+        let whole = runs.iter().all(|r| r.value <= 8);
+        if whole || first.value != 8 || self.table.core.st.read(first.start, &mut code, 0) != 3 {
+            return first.start;
+        }
+        if code == [0x48, 0x89, 0xe5] { first.start + 3 } else { first.start }
     }
 
     /// Line rows of the physical function in address order (innermost inlined file/line); is_stmt from DWARF where present.
@@ -183,7 +203,7 @@ impl Function<'_> {
         let core = &self.table.core;
         let mut out: Vec<LineRow> = Vec::new();
         let unknown: Arc<str> = Arc::from("?");
-        for r in self.raw_rows(true) {
+        for r in self.raw_rows() {
             let file = r.file.map_or_else(|| unknown.clone(), |o| self.table.file_name(o));
             out.push(LineRow {
                 start: core.run(r.start),
@@ -227,7 +247,7 @@ impl Function<'_> {
     }
 
     /// Rows of pclntab, split where the statement flag of the line table changes.
-    fn raw_rows(&self, with_stmt: bool) -> Vec<Row> {
+    fn raw_rows(&self) -> Vec<Row> {
         let core = &self.table.core;
         let rows = pcln_rows(core, &self.raw);
         let flags =
