@@ -250,8 +250,7 @@ impl Function<'_> {
     fn raw_rows(&self) -> Vec<Row> {
         let core = &self.table.core;
         let rows = pcln_rows(core, &self.raw);
-        let flags =
-            core.dwarf_lines().filter(|_| with_stmt).and_then(|l| l.function(self.raw.entry, self.raw.end));
+        let flags = core.dwarf_lines().and_then(|l| l.function(self.raw.entry, self.raw.end));
         let Some(flags) = flags.filter(|f| !f.is_empty()) else { return rows };
         let mut out: Vec<Row> = Vec::with_capacity(rows.len());
         for row in rows {

@@ -187,6 +187,13 @@ impl Image {
         self.core.dwarf()?.signature(self.core.link(f.entry()))
     }
 
+    /// The address that the line table marks as the end of a function's prologue; None without DWARF or mark.
+    pub fn marked_prologue_end(&self, func: FuncId) -> Option<u64> {
+        let f = self.functions().get(func)?;
+        let rows = self.core.dwarf_lines()?.function(f.raw.entry, f.raw.end)?;
+        rows.iter().find(|r| r.prologue_end).map(|r| self.core.run(r.addr))
+    }
+
     /// Unwinds one frame of code that is not Go's with CFI; updates `regs` to the caller's.
     pub fn unwind_cfi(&self, regs: &mut Regs, mem: &dyn Memory) -> Result<(), String> {
         self.core.cfi().unwind(regs, mem, self.core.bias())
