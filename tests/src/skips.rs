@@ -12,7 +12,7 @@ pub fn skip(what: &str, why: &str) {
     eprintln!("skipped {number}: {what}: {why}");
 }
 
-/// True when everything is to be run (`ITAB_FULL=1`, set by `cargo xtask test --full`).
+/// True when everything is to be run (set by `cargo xtask test --full`).
 pub fn full() -> bool {
-    std::env::var("ITAB_FULL").as_deref() == Ok("1")
+    std::env::var("ITAB_DAP_FULL").as_deref() == Ok("1")
 }

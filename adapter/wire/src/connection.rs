@@ -59,7 +59,8 @@ where
     let shared = Arc::clone(&out.0);
     thread::Builder::new().name("dap-reader".into()).spawn(move || {
         let reason = read_all(read, &shared, &sender, limits);
-        shared.cancel_everything();
+        // What was asked before the end is still done: a client may write everything, close, and read the answers.
+        shared.forget_reverse();
         let _ = sender.send(Incoming::Eof { reason });
     })?;
     Ok((receiver, out))

@@ -139,10 +139,15 @@ impl Shared {
         }
     }
 
-    /// Raises the flags of everything that is under way: nobody waits for it any more.
+    /// Raises the flags of everything that is under way: nobody can get the answers any more.
     pub(crate) fn cancel_everything(&self) {
         lock(&self.pending).values().for_each(CancelToken::cancel);
         lock(&self.progress).values().for_each(CancelToken::cancel);
+        self.forget_reverse();
+    }
+
+    /// Our requests will not be answered any more.
+    pub(crate) fn forget_reverse(&self) {
         lock(&self.reverse).clear();
     }
 

@@ -14,6 +14,7 @@ use crate::envelope::ResponseOut;
 use crate::message::Request;
 use crate::outgoing::Shared;
 use crate::refusal::{BAD_MESSAGE, INTERNAL_ERROR, Refusal};
+use crate::requests::{Disconnect, Terminate};
 use crate::types::{ErrorBody, Message};
 
 /// A request whose arguments nobody has read yet. Dropped unread, it is answered with an internal error.
@@ -25,7 +26,7 @@ pub struct RawRequest {
     pub command: String,
     /// As they were sent; none for an absent member.
     pub arguments: Option<Box<RawValue>>,
-    /// Raised when the client cancels the request or is gone.
+    /// Raised when the client cancels the request or can't be reached any more.
     pub cancel: CancelToken,
     answer: Answer,
 }
@@ -71,7 +72,9 @@ impl RawRequest {
     /// The same with another type for the arguments: those of `launch` are each adapter's own.
     pub fn parse_as<R: Request, A: DeserializeOwned>(self) -> Result<(A, Responder<R>), Answered> {
         let Self { command, arguments, cancel, answer, .. } = self;
-        if cancel.is_cancelled() {
+        // Who disconnects means it, also when the connection breaks right behind.
+        let ending = command == Disconnect::COMMAND || command == Terminate::COMMAND;
+        if cancel.is_cancelled() && !ending {
             answer.refuse(&Refusal::cancelled());
             return Err(Answered(format!("{command}: cancelled before it began")));
         }
@@ -118,7 +121,7 @@ impl<R: Request> Responder<R> {
         self.answer.seq
     }
 
-    /// Raised when the client cancels the request or is gone.
+    /// Raised when the client cancels the request or can't be reached any more.
     pub fn token(&self) -> &CancelToken {
         &self.answer.token
     }

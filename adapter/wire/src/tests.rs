@@ -292,15 +292,34 @@ fn the_end_of_a_connection() {
             }
             (other, _) => panic!("{other:?}"),
         }
-        assert!(responder.token().is_cancelled(), "nobody waits for the answer");
         // A client that only closed its sending half still gets what is due.
-        responder.answer(Err(Refusal::cancelled()));
+        assert!(!responder.token().is_cancelled());
+        responder.answer(Err(Refusal::new(1, "no")));
         assert_eq!(client.receive()["request_seq"], json!(1));
         out.close();
         let mut rest = Vec::new();
         client.stream.read_to_end(&mut rest).unwrap();
         assert!(rest.is_empty());
     }
+}
+
+#[test]
+fn who_disconnects_means_it() {
+    let (mut client, incoming, out) = connect(Limits::default());
+    client.request(1, "variables", json!({"variablesReference": 1}));
+    client.request(2, "disconnect", json!({"terminateDebuggee": true}));
+    let (variables, disconnect) = (next_request(&incoming), next_request(&incoming));
+    client.stream.shutdown(std::net::Shutdown::Both).unwrap();
+    drop(client);
+    // The writer notices when it next writes.
+    while !variables.cancel.is_cancelled() {
+        out.event(StoppedEvent::default());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(variables.parse::<requests::Variables>().is_err());
+    let (arguments, responder) = disconnect.parse::<requests::Disconnect>().unwrap();
+    assert_eq!(arguments.terminate_debuggee, Some(true));
+    responder.answer(Ok(()));
 }
 
 #[test]

@@ -204,3 +204,25 @@ fn requests_too_early() {
     }
     client.end();
 }
+
+/// A client that writes everything at once, closes, and reads the answers.
+#[test]
+fn everything_at_once() {
+    let fixture = debug("output");
+    let mut client = Client::start();
+    let launch = launch(&fixture, "auto");
+    let sent: Vec<i64> = [
+        ("initialize", launch.client.clone()),
+        ("launch", launch.arguments.clone()),
+        ("configurationDone", Value::Null),
+    ]
+    .into_iter()
+    .map(|(command, arguments)| client.send(command, arguments))
+    .collect();
+    client.hang_up();
+    client.rude = true;
+    for seq in sent {
+        client.answer(seq).expect("an answer");
+    }
+    client.finish();
+}
