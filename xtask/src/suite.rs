@@ -44,15 +44,21 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
         vet.args(["vet", "./..."]).current_dir(root.join("examples")).env("GOTOOLCHAIN", "local");
         report.command(&format!("examples, go {version}"), &mut vet);
     }
+    let mut adapter = None;
+    report.check("the adapter builds", || {
+        adapter = Some(crate::adapter::build(root, "dev")?);
+        Ok(())
+    });
+    let Some(adapter) = adapter else { return report.finish() };
     let mut tests = cargo("test");
     // Skips are printed by tests that pass, which the test harness would hide.
     tests.args(["--workspace", "--no-fail-fast", "--", "--show-output"]);
-    tests.env("PATH", &tools.path).env("GOTOOLCHAIN", "local");
+    tests.env("PATH", &tools.path).env("GOTOOLCHAIN", "local").env("ITAB_DAP", &adapter);
     if arguments.full {
-        tests.env("ITAB_DAP_FULL", "1");
+        tests.env("ITAB_FULL", "1");
     }
     report.rust_tests("Rust tests", &mut tests);
-    extension(root, &tools, arguments.offline, &mut report);
+    extension(root, &tools, &adapter, arguments.offline, &mut report);
     report.finish()
 }
 
@@ -94,19 +100,15 @@ fn protocol_is_current(root: &Path, report: &mut Report) {
 }
 
 /// The VS Code extension: types, bundle, and its session code against the real adapter.
-fn extension(root: &Path, tools: &Tools, offline: bool, report: &mut Report) {
+fn extension(root: &Path, tools: &Tools, adapter: &Path, offline: bool, report: &mut Report) {
     let name = "extension tests";
     let (Some(npm), Some(_)) = (on_path("npm"), on_path("node")) else {
         return report.add(name, Outcome::absent("Node.js and npm"));
     };
-    let adapter = match crate::adapter::build(root, "dev") {
-        Ok(adapter) => adapter,
-        Err(error) => return report.add(name, Outcome::Failed(format!("{error:#}"))),
-    };
     let folder = root.join("vscode-extension");
     let npm = |arguments: &[&str]| {
         let mut command = Command::new(&npm);
-        command.args(arguments).current_dir(&folder).env("PATH", &tools.path).env("ITAB_DAP", &adapter);
+        command.args(arguments).current_dir(&folder).env("PATH", &tools.path).env("ITAB_DAP", adapter);
         command.env("GOTOOLCHAIN", "local");
         command
     };

@@ -141,7 +141,7 @@ impl Totals {
             _ if result || line.starts_with("running ") => *quiet = false,
             _ => {}
         }
-        if line.contains("SKIP") {
+        if line.trim_start().to_lowercase().starts_with("skip") {
             self.skips.push(line.trim().to_owned());
         } else if !*quiet && line.starts_with("test ") && line.ends_with("... FAILED") {
             self.failures.push(line.to_owned());
