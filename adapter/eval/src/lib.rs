@@ -4,7 +4,8 @@
 //! never makes the program run.
 
 mod children;
-mod expression;
+mod evaluated;
+pub mod expression;
 mod item;
 mod metered;
 mod render;
@@ -14,6 +15,7 @@ mod viewer;
 mod views;
 
 pub use children::{children, item};
+pub use evaluated::{evaluate_item, evaluated_item};
 pub use expression::{
     Callable, Candidate, CandidateKind, EvalError, Evaluated, HitCondition, LogTemplate, Names, Program,
     Purpose, Scope, Scratch, WithScratch, Write, WritePart, assign, assignment, compile, complete, evaluate,

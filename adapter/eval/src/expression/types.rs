@@ -198,13 +198,27 @@ impl Compiler<'_> {
             [one] => Some(*one),
             _ => None,
         };
-        if let Some(inner) = name.strip_prefix('*')
-            && let TypeRef::Known(id) = self.quoted_type(inner.as_bytes())
-        {
-            return TypeRef::Known(self.cx.process.pointer_to(id));
+        let known = predeclared(&name).unwrap_or(&name);
+        if let Some(id) = self.find(known).or_else(short) {
+            return TypeRef::Known(id);
         }
-        let name = predeclared(&name).unwrap_or(&name);
-        self.find(name).or_else(short).map_or(TypeRef::Missing(shared(name)), TypeRef::Known)
+        let process = self.cx.process;
+        // A long row of stars is no type's name.
+        const LONGEST: usize = 2048;
+        if name.len() > LONGEST {
+            return TypeRef::Missing("?".into());
+        }
+        if let Some(TypeRef::Known(id)) =
+            name.strip_prefix('*').map(|inner| self.quoted_type(inner.as_bytes()))
+        {
+            return TypeRef::Known(process.pointer_to(id));
+        }
+        if let Some(TypeRef::Known(id)) =
+            name.strip_prefix("[]").map(|inner| self.quoted_type(inner.as_bytes()))
+        {
+            return TypeRef::Known(process.slice_of(id));
+        }
+        process.linked_type(known).map_or(TypeRef::Missing(shared(known)), TypeRef::Known)
     }
 
     /// `Stack[int]`: debug information has instances only, under their full names.

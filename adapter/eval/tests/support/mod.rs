@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use golang::{Interface, Process, Value};
 use image::{Kind, Shape};
@@ -39,8 +40,9 @@ pub(crate) fn fixture(name: &str, version: &str, mode: Mode, files: &[(&str, Str
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let built = manifest.join("../../target/fixtures").join(format!("{name}-{version}-{mode:?}"));
     fs::create_dir_all(&built).unwrap();
-    let lock = fs::File::create(built.join("lock")).unwrap();
-    lock.lock().unwrap();
+    // Within this process one at a time; other processes build under another temporary name.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _one_at_a_time = BUILDING.lock().unwrap();
     let source = built.join("src");
     copy(&manifest.join("tests").join(name), &source);
     for (file, content) in files {
@@ -56,7 +58,7 @@ pub(crate) fn fixture(name: &str, version: &str, mode: Mode, files: &[(&str, Str
     if mode == Mode::Debug {
         command.arg("-gcflags=all=-N -l");
     }
-    let temporary = built.join("program.new");
+    let temporary = built.join(format!("program.{}", std::process::id()));
     let output = command.arg("-o").arg(&temporary).arg(".").output().unwrap();
     assert!(output.status.success(), "go build: {}", String::from_utf8_lossy(&output.stderr));
     fs::rename(temporary, &program).unwrap();
