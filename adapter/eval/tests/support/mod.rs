@@ -110,6 +110,12 @@ impl Drop for Running {
 
 pub(crate) struct ProcessMemory(fs::File);
 
+impl ProcessMemory {
+    pub(crate) fn of(pid: u32) -> ProcessMemory {
+        ProcessMemory(fs::File::open(format!("/proc/{pid}/mem")).unwrap())
+    }
+}
+
 impl Memory for ProcessMemory {
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<usize, MemError> {
         let mut done = 0;

@@ -1,0 +1,3 @@
+module example.com/deep/values
+
+go 1.21
