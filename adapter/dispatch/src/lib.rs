@@ -4,6 +4,7 @@
 //! An answer that may be wrong is worse than "not known yet": precision before recall. Reads only; never resumes the program,
 //! does no I/O and opens no file.
 
+mod abi;
 mod api;
 mod calls;
 mod classify;
@@ -20,9 +21,11 @@ mod names;
 mod plan;
 mod predict;
 mod resolve;
+mod results;
 mod source;
 mod tables;
 mod types;
+mod words;
 
 pub use api::{
     Body, CallKind, CallSite, Certainty, Chain, Claim, Context, Link, Load, NoSource, Role, Scope, Site,

@@ -65,6 +65,17 @@ pub(crate) fn receiver(name: &str) -> Option<(String, bool)> {
     (inner > 0).then(|| (head.to_string(), false))
 }
 
+/// A function literal's name: `F.func1`, `F.func1.2`, `F-range1`.
+pub(crate) fn is_closure(name: &str) -> bool {
+    let l = last(name);
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    l.strip_prefix("func").is_some_and(digits)
+        || digits(l)
+        || l.strip_prefix("gowrap").is_some_and(digits)
+        || l.strip_prefix("deferwrap").is_some_and(digits)
+        || l.contains("-range")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
