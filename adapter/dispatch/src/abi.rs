@@ -60,9 +60,7 @@ fn align(image: &Image, ty: TypeId, depth: u32) -> u64 {
     let Ok(t) = image.type_of(ty, image) else { return 8 };
     match &t.shape {
         _ if depth > 32 => 8,
-        Shape::Struct { fields } => {
-            fields.iter().map(|f| align(image, f.ty, depth + 1)).max().unwrap_or(1)
-        }
+        Shape::Struct { fields } => fields.iter().map(|f| align(image, f.ty, depth + 1)).max().unwrap_or(1),
         Shape::Array { elem, .. } => align(image, *elem, depth + 1),
         Shape::Param { under, .. } => align(image, *under, depth + 1),
         _ => t.size.clamp(1, 8),

@@ -97,9 +97,7 @@ fn constant_argument(t: &Typer<'_>, i: usize, n: usize) -> Option<u64> {
 fn runtime_result(t: &Typer<'_>, i: usize, name: &str, n: usize, depth: u32) -> Option<Set> {
     let pointer = |ty: TypeId, many: bool| Word::Ptr { ty, off: 0, many };
     let one = |w: Option<Word>| w.into_iter().collect::<Set>();
-    let itab = |n: usize| {
-        type_argument(t, i, n).filter(|ty| is_interface(t.image, *ty)).map(Word::Itab)
-    };
+    let itab = |n: usize| type_argument(t, i, n).filter(|ty| is_interface(t.image, *ty)).map(Word::Itab);
     let elem = |many: bool| {
         type_argument(t, i, 0).and_then(|m| {
             let ty = t.image.type_of(m, t.image).ok()?;
@@ -125,9 +123,7 @@ fn runtime_result(t: &Typer<'_>, i: usize, name: &str, n: usize, depth: u32) -> 
             one(own.map(Word::Map))
         }
         x if x.starts_with("makechan") && n == 0 => one(type_argument(t, i, 0).map(Word::Chan)),
-        "typeAssert" if n == 0 => {
-            one(constant_argument(t, i, 0).and_then(|d| assert_interface(t.image, d)))
-        }
+        "typeAssert" if n == 0 => one(constant_argument(t, i, 0).and_then(|d| assert_interface(t.image, d))),
         "assertE2I" | "assertE2I2" | "assertI2I" | "assertI2I2" | "convI2I" | "getitab" if n == 0 => {
             one(itab(0))
         }

@@ -331,23 +331,17 @@ impl<'a> Typer<'a> {
     fn constants(&self, set: Set) -> Set {
         set.into_iter()
             .map(|w| match w {
-                Word::Const(a) => self.engine.itabs(self.image).get(a).map_or(w, |i| {
-                    Word::Itab(words::canon(self.image, TypeId::Runtime(i.inter)))
-                }),
+                Word::Const(a) => self
+                    .engine
+                    .itabs(self.image)
+                    .get(a)
+                    .map_or(w, |i| Word::Itab(words::canon(self.image, TypeId::Runtime(i.inter)))),
                 w => w,
             })
             .collect()
     }
 
-    fn indexed(
-        &self,
-        at: usize,
-        base: Option<Loc>,
-        index: Loc,
-        scale: u8,
-        disp: i64,
-        depth: u32,
-    ) -> Set {
+    fn indexed(&self, at: usize, base: Option<Loc>, index: Loc, scale: u8, disp: i64, depth: u32) -> Set {
         let one = |loc: Loc| -> Set {
             let s = self.types_at(at, loc, depth);
             s.into_iter().filter_map(|w| words::index(self.image, w, disp)).collect()
@@ -392,7 +386,9 @@ impl<'a> Typer<'a> {
         match w {
             Word::Frame(off) if m.index.is_none() => self.types_at(at, Loc::Slot(off + d), depth),
             Word::Const(a) if m.index.is_none() => {
-                results::constant_load(self.engine, self.image, a.wrapping_add(d as u64)).into_iter().collect()
+                results::constant_load(self.engine, self.image, a.wrapping_add(d as u64))
+                    .into_iter()
+                    .collect()
             }
             Word::AssertCache(desc) if m.index.is_some() && d % 16 == 0 => {
                 results::assert_interface(self.image, desc).into_iter().collect()

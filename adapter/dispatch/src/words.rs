@@ -12,7 +12,11 @@ pub(crate) enum Word {
     /// Word 1 of an interface of this static type.
     Data(TypeId),
     /// Pointer into a `T` at an offset; `many`: into an array of them (offsets are modulo the size).
-    Ptr { ty: TypeId, off: i64, many: bool },
+    Ptr {
+        ty: TypeId,
+        off: i64,
+        many: bool,
+    },
     Map(TypeId),
     Chan(TypeId),
     Func(TypeId),
@@ -47,7 +51,8 @@ pub(crate) fn leaf(image: &Image, ty: TypeId, off: u64) -> Option<Word> {
         let t = image.type_of(ty, image).ok()?;
         match &t.shape {
             Shape::Struct { fields } => {
-                let f = fields.iter().rev().find(|f| f.offset <= off && size(image, f.ty) > off - f.offset)?;
+                let f =
+                    fields.iter().rev().find(|f| f.offset <= off && size(image, f.ty) > off - f.offset)?;
                 off -= f.offset;
                 ty = f.ty;
             }
@@ -102,7 +107,8 @@ fn inner_array(image: &Image, ty: TypeId, off: u64) -> Option<(TypeId, u64)> {
         let t = image.type_of(ty, image).ok()?;
         match &t.shape {
             Shape::Struct { fields } => {
-                let f = fields.iter().rev().find(|f| f.offset <= off && size(image, f.ty) > off - f.offset)?;
+                let f =
+                    fields.iter().rev().find(|f| f.offset <= off && size(image, f.ty) > off - f.offset)?;
                 off -= f.offset;
                 ty = f.ty;
             }

@@ -46,7 +46,8 @@ fn parse(listing: &str) -> (Truth, BTreeMap<String, usize>) {
             continue;
         }
         let Some(rest) = l.trim_start().strip_prefix("rel ") else { continue };
-        let Some((_, rest)) = rest.split_once(" t=R_USEIFACEMETHOD type:").or_else(|| rest.split_once(" t=24 type:"))
+        let Some((_, rest)) =
+            rest.split_once(" t=R_USEIFACEMETHOD type:").or_else(|| rest.split_once(" t=24 type:"))
         else {
             continue;
         };
@@ -101,7 +102,8 @@ fn score(image: &Image, truth: &Truth, seen: &BTreeMap<String, usize>) -> Score 
                     if pairs.contains(&(said.clone(), slot)) {
                         s.right += 1;
                     } else if pairs.iter().any(|(p, n)| *n == slot && p.starts_with("go.shape."))
-                        || (said.starts_with("interface {") && pairs.iter().any(|(p, n)| *n == slot && p.starts_with("interface {")))
+                        || (said.starts_with("interface {")
+                            && pairs.iter().any(|(p, n)| *n == slot && p.starts_with("interface {")))
                     {
                         s.shape += 1;
                     } else {
@@ -119,7 +121,9 @@ fn score(image: &Image, truth: &Truth, seen: &BTreeMap<String, usize>) -> Score 
             }
             let ty = image.find_type(p).and_then(|t| image.type_of(t, image).ok());
             let method = ty.and_then(|t| match &t.shape {
-                image::Shape::Interface { methods: Some(m), .. } => m.get(*slot as usize).map(|m| m.name.to_string()),
+                image::Shape::Interface { methods: Some(m), .. } => {
+                    m.get(*slot as usize).map(|m| m.name.to_string())
+                }
                 _ => None,
             });
             if !method.is_some_and(|m| direct.iter().any(|d| d.ends_with(&format!(".{m}")))) {
