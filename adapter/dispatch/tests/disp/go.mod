@@ -1,0 +1,3 @@
+module example.com/disp
+
+go 1.21

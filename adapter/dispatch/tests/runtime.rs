@@ -1,0 +1,250 @@
+//! Run-time truth: predict at every line start, then compare with what the calls of that line really do.
+
+mod common;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use common::stub::{Process, Stop};
+use common::{Go, Mode};
+use dispatch::{CallSite, Certainty, Context, Engine, Scope, Site, SiteKind, SourceText, State};
+use image::Image;
+
+struct Files;
+
+impl SourceText for Files {
+    fn source(&self, file: &str) -> Option<Arc<str>> {
+        std::fs::read_to_string(file).ok().map(Into::into)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Score {
+    predictions: usize,
+    executed: usize,
+    right: usize,
+    right_stale: usize,
+    wrong: Vec<String>,
+    unknown: Vec<String>,
+    unlisted: Vec<String>,
+    announced_not_run: usize,
+    micros: Vec<u128>,
+}
+
+struct Line {
+    calls: Vec<CallSite>,
+    met: HashSet<u64>,
+    at: String,
+}
+
+/// Line starts with dynamic calls, and the dynamic calls, of all functions whose name starts with a prefix.
+fn places(image: &Image, engine: &Engine, prefix: &str) -> (HashSet<u64>, HashMap<u64, Arc<Site>>) {
+    let mut starts = HashSet::new();
+    let mut calls = HashMap::new();
+    for f in image.functions().iter().filter(|f| f.name().starts_with(prefix)) {
+        let dynamic: Vec<Arc<Site>> = engine
+            .sites(image, f.id())
+            .iter()
+            .filter(|s| {
+                matches!(s.kind, SiteKind::Interface | SiteKind::Closure | SiteKind::Dictionary { .. })
+            })
+            .cloned()
+            .collect();
+        if dynamic.is_empty() || f.is_wrapper() {
+            continue;
+        }
+        let mut last = (String::new(), 0);
+        for r in f.rows() {
+            let here = (r.file.to_string(), r.line);
+            let first = here != last;
+            last = here;
+            let has = dynamic.iter().any(|s| s.line == r.line && *s.file == *r.file);
+            if first && r.is_stmt && has {
+                starts.insert(r.start);
+            }
+        }
+        calls.extend(dynamic.into_iter().map(|s| (s.pc, s)));
+    }
+    (starts, calls)
+}
+
+fn run(go: &Go, mode: Mode) -> Option<Score> {
+    let program = common::build(go, "disp", &common::source("disp"), ".", mode, "amd64");
+    let image = Image::open(&program).unwrap();
+    let engine = Engine::new();
+    let (starts, calls) = places(&image, &engine, "main.");
+    assert!(starts.len() > 20 && calls.len() > 30, "{} {}", starts.len(), calls.len());
+    let env = [("GOMAXPROCS", "1"), ("GODEBUG", "asyncpreemptoff=1")];
+    let Some(p) = Process::start(&program, &env) else {
+        eprintln!("skipped: gdbserver is not installed");
+        return None;
+    };
+    for a in starts.iter().chain(calls.keys()).collect::<HashSet<_>>() {
+        p.set(*a);
+    }
+    let mut score = Score::default();
+    let mut frames: HashMap<u64, Line> = HashMap::new();
+    let mut passes: HashMap<u64, usize> = HashMap::new();
+    let mut stop = p.resume();
+    loop {
+        let thread = match stop {
+            Stop::Trap(t) => t,
+            Stop::Signal(n, t) => {
+                stop = p.resume_with(n, &t);
+                continue;
+            }
+            Stop::Exited => break,
+        };
+        let regs = p.regs(&thread);
+        let pc = regs.pc();
+        let f = image.functions().at(pc).unwrap();
+        let frame = regs.sp() + f.sp_delta(pc).unwrap_or(0) as u64;
+        if let Some(site) = calls.get(&pc) {
+            let chain = engine.resolve_at_load(&image, &p, &regs, site);
+            if let Some(line) = frames.get_mut(&frame) {
+                judge(&mut score, line, site, &chain);
+            }
+        }
+        if starts.contains(&pc) {
+            if let Some(old) = frames.remove(&frame) {
+                leave(&mut score, &old);
+            }
+            let n = passes.entry(pc).or_insert(0);
+            *n += 1;
+            if *n <= 10 {
+                let cx = Context {
+                    image: &image,
+                    mem: &p,
+                    regs: &regs,
+                    top: true,
+                    inline_depth: 0,
+                    source: &Files,
+                };
+                let t = std::time::Instant::now();
+                let calls = engine.call_sites(&cx, Scope::Line);
+                score.micros.push(t.elapsed().as_micros());
+                score.predictions += 1;
+                let at = image.functions().location(pc).unwrap();
+                let at =
+                    format!("{}:{} ({pc:#x} {})", at.file.rsplit('/').next().unwrap(), at.line, f.name());
+                if std::env::var_os("SHOW").is_some() {
+                    for c in &calls {
+                        println!(
+                            "{at} [{}] {} {:?} {:?}",
+                            c.order,
+                            dispatch::label(c),
+                            c.certainty,
+                            c.reason
+                        );
+                    }
+                }
+                frames.insert(frame, Line { calls, met: HashSet::new(), at });
+            }
+        }
+        if starts.contains(&pc) || calls.contains_key(&pc) {
+            p.clear(pc);
+            stop = p.step(&thread);
+            p.set(pc);
+            if let Stop::Trap(t) = &stop {
+                let now = p.regs(t).pc();
+                if starts.contains(&now) || calls.contains_key(&now) {
+                    continue;
+                }
+            } else {
+                continue;
+            }
+        }
+        stop = p.resume();
+    }
+    Some(score)
+}
+
+fn judge(score: &mut Score, line: &mut Line, site: &Site, really: &dispatch::Chain) {
+    let Some(body) = &really.body else { return };
+    if !line.met.insert(site.pc) {
+        return;
+    }
+    let Some(c) = line.calls.iter().find(|c| c.call_pc == Some(site.pc)) else {
+        // Another copy of the call may stand for it.
+        if !line.calls.iter().any(|c| {
+            c.line == Some(site.line)
+                && c.body.as_ref().is_some_and(|b| b.qualified_name == body.qualified_name)
+        }) && line.at.contains(&format!(":{} ", site.line))
+        {
+            score.unlisted.push(format!("{} {:#x} -> {}", line.at, site.pc, body.name));
+        }
+        return;
+    };
+    score.executed += 1;
+    match (c.state, &c.body) {
+        (State::Known, Some(b)) if b.stop_pc == body.stop_pc && b.qualified_name == body.qualified_name => {
+            score.right += 1;
+            score.right_stale += usize::from(c.certainty != Certainty::Certain);
+        }
+        (State::Known | State::Panics, _) => score.wrong.push(format!(
+            "{} {:#x} said {} ({:?}), was {}",
+            line.at,
+            site.pc,
+            dispatch::label(c),
+            c.certainty,
+            body.name
+        )),
+        _ => score.unknown.push(format!("{} {}", line.at, dispatch::label(c))),
+    }
+}
+
+fn leave(score: &mut Score, line: &Line) {
+    for c in &line.calls {
+        if let (Some(pc), State::Known, false, false) = (
+            c.call_pc,
+            c.state,
+            c.conditional,
+            matches!(c.kind, dispatch::CallKind::Static | dispatch::CallKind::Go | dispatch::CallKind::Defer),
+        ) && !line.met.contains(&pc)
+        {
+            score.announced_not_run += 1;
+        }
+    }
+}
+
+#[test]
+fn predictions_come_true() {
+    let mut table: BTreeMap<String, Score> = BTreeMap::new();
+    for version in ["1.21.13", "1.24.11", "1.27.3"] {
+        let Some(go) = common::go(version) else { continue };
+        for mode in [Mode::Opt, Mode::Debug] {
+            if let Some(s) = run(&go, mode) {
+                table.insert(format!("{version} {}", mode.name()), s);
+            }
+        }
+    }
+    for (name, s) in &mut table {
+        s.micros.sort_unstable();
+        let median = s.micros.get(s.micros.len() / 2).copied().unwrap_or(0);
+        println!(
+            "{name}: {} predictions, {} executed, {} right ({} stale), {} wrong, {} unknown, {} not listed, {} announced but not run, median {median} us, worst {:?}",
+            s.predictions,
+            s.executed,
+            s.right,
+            s.right_stale,
+            s.wrong.len(),
+            s.unknown.len(),
+            s.unlisted.len(),
+            s.announced_not_run,
+            s.micros.last()
+        );
+        for w in s.wrong.iter().chain(&s.unlisted) {
+            println!("  {w}");
+        }
+        if std::env::var_os("SHOW").is_some() {
+            for w in &s.unknown {
+                println!("  unknown {w}");
+            }
+        }
+    }
+    for (name, s) in &table {
+        assert!(s.wrong.is_empty(), "{name}: {:?}", s.wrong);
+        assert!(s.executed > 50, "{name}: too little was measured");
+        assert!(s.right * 100 >= s.executed * 80, "{name}: {:?}", s.unknown);
+    }
+}
