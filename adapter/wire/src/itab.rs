@@ -156,3 +156,52 @@ pub struct DispatchChangedEvent {
 impl Event for DispatchChangedEvent {
     const EVENT: &'static str = "itab/dispatchChanged";
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The document's tables and this module name the same requests and events.
+    #[test]
+    fn the_document_says_the_same() {
+        let document = include_str!("../../../docs/PROTOCOL.md");
+        let rows = document.lines().filter_map(|line| line.strip_prefix("| `itab/"));
+        let mut documented: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        documented.sort_unstable();
+        let mut ours: Vec<&str> = [
+            Dispatch::COMMAND,
+            DispatchStep::COMMAND,
+            Table::COMMAND,
+            Implementers::COMMAND,
+            Methods::COMMAND,
+            Decode::COMMAND,
+            Pointee::COMMAND,
+            BreakOnMethod::COMMAND,
+            Trace::COMMAND,
+            TraceResult::COMMAND,
+            TraceRecordsEvent::EVENT,
+            DispatchChangedEvent::EVENT,
+        ]
+        .into_iter()
+        .filter_map(|name| name.strip_prefix("itab/"))
+        .collect();
+        ours.sort_unstable();
+        assert_eq!(documented, ours);
+    }
+
+    /// Members are spelt as in the document, and absent ones are left out.
+    #[test]
+    fn spelling() {
+        let site = CallSite {
+            kind: CallKind::MethodValue,
+            interface_type_from: Some("itab".into()),
+            in_progress: Some(true),
+            chain: vec![Link { role: LinkRole::Body, ..Link::default() }],
+            ..CallSite::default()
+        };
+        let text = serde_json::to_value(&site).unwrap();
+        let members: Vec<&String> = text.as_object().unwrap().keys().collect();
+        assert_eq!(members, ["chain", "id", "inProgress", "interfaceTypeFrom", "kind", "order", "state"]);
+        assert_eq!(text["chain"][0], serde_json::json!({"role": "body", "name": "", "address": ""}));
+    }
+}
