@@ -88,9 +88,13 @@ impl Viewer<'_> {
             let label = format!("{}.{method}", self.short(interface));
             let data = f.receiver.as_deref().and_then(|v| golang::word(self.process, v, 8).ok());
             let table = self.view.dispatch.zip(image.itab(addr, mem).ok());
-            let chain = table.and_then(|(engine, itab)| {
-                engine.method_table(image, mem, &itab, data).into_iter().nth(slot).map(|s| s.chain)
+            let entry = table.and_then(|(engine, itab)| {
+                engine.method_table(image, mem, &itab, data).into_iter().nth(slot)
             });
+            if entry.as_ref().is_some_and(|e| e.removed) {
+                return (format!("{label} (removed by the linker: nothing calls it)"), None);
+            }
+            let chain = entry.map(|e| e.chain);
             return match (&chain, f.entry.and_then(|pc| self.function_at(pc))) {
                 (None, Some(entry)) => {
                     (format!("{label} -> {}", self.process.function_display_name(&entry, None)), None)

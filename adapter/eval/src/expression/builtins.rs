@@ -341,7 +341,8 @@ impl Cx<'_> {
                 Kind::Pointer | Kind::UnsafePointer | Kind::Uintptr | Kind::Map | Kind::Chan => {
                     self.word(&v, 0)?
                 }
-                Kind::Func | Kind::Slice | Kind::String => self.word(&v, 0)?,
+                Kind::Slice | Kind::String => self.word(&v, 0)?,
+                Kind::Func => golang::function_of(self.process, &v)?.map_or(0, |f| f.entry),
                 Kind::Interface => self.word(&v, 1)?,
                 Kind::Uint64 => self.word(&v, 0)?,
                 _ => match v.place {

@@ -228,7 +228,18 @@ func elements(v reflect.Value) string {
 	return "[" + strings.Join(parts, " ") + "]"
 }
 
+// areas keeps the methods: the linker removes what nothing calls.
+func areas() (sum float64) {
+	for _, s := range shs[:2] {
+		sum += s.Area() + float64(len(s.Name()))
+	}
+	return sum
+}
+
 func finish() {
+	if areas() == 0 {
+		return
+	}
 	fmt.Fprintln(out, "END")
 	out.Flush()
 	// The debugger's test reads the variables now; it closes stdin when it has done so.

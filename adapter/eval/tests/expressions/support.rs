@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
+use eval::Evaluated;
 use golang::{Interface, Process, Value};
 use image::{Kind, Shape};
 use machine::{MemError, Memory};
@@ -19,6 +20,42 @@ pub(crate) enum Mode {
 
 pub(crate) fn oracle_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle")
+}
+
+/// Expressions of the table: no comments, no empty lines.
+pub(crate) fn expressions() -> Vec<String> {
+    let text = std::fs::read_to_string(oracle_folder().join("expressions.txt")).unwrap();
+    text.lines().filter(|l| !l.starts_with('#') && !l.is_empty()).map(str::to_string).collect()
+}
+
+/// Names of the package variables in `prelude.go`.
+fn variables() -> Vec<String> {
+    let text = std::fs::read_to_string(oracle_folder().join("prelude.go")).unwrap();
+    let block = text.split("var (\n").nth(1).unwrap().split("\n)\n").next().unwrap();
+    let lines =
+        block.lines().filter(|l| l.starts_with('\t') && !l.starts_with("\t\t") && !l.starts_with("\t}"));
+    let names = lines.flat_map(|l| {
+        let declared =
+            l.split('=').next().unwrap().split(',').map(|n| n.split_whitespace().next().unwrap().to_string());
+        declared.collect::<Vec<_>>()
+    });
+    names.collect()
+}
+
+/// `check("e", e)` for each expression, on the package's variables and on local copies of all of them.
+fn checks(expressions: &[String]) -> String {
+    let imports =
+        ["io", "os", "strings", "unsafe", "example.com/oracle/shapes"].map(|p| format!("\t{p:?}\n")).concat();
+    let all: String = expressions.iter().map(|e| format!("\tcheck({e:?}, {e})\n")).collect();
+    let copies: String = variables().iter().map(|v| format!("\t{v} := {v}\n\t_ = {v}\n")).collect();
+    format!(
+        "package main\n\nimport (\n{imports})\n\nfunc checks() {{\n{all}}}\n\nfunc locals() {{\n{copies}{all}\tfinish()\n}}\n"
+    )
+}
+
+/// The oracle's program.
+pub(crate) fn oracle(version: &str, mode: Mode) -> Option<PathBuf> {
+    fixture("oracle", version, mode, &[("checks.go", checks(&expressions()))])
 }
 
 /// The `go` command of that version; None is a printed skip, and a failure in CI.
@@ -158,6 +195,23 @@ pub(crate) fn frame_of(p: &Process<'_>, function: &str) -> golang::Frame {
         .find(|f| f.symbol == function)
         .unwrap_or_else(|| panic!("no {function} in {names:?}"))
         .clone()
+}
+
+/// What an expression gives, as text: type and value, or the error with its column.
+pub(crate) fn outcome(text: &str, names: &eval::Names<'_>, scope: &eval::Scope<'_>) -> String {
+    let process = scope.process;
+    match eval::compile(text, names, eval::Purpose::Value).and_then(|p| eval::run(&p, scope)) {
+        Ok(Evaluated::Value(v)) => format!("{}\t{}", process.display_name(v.ty), show(process, &v, 12)),
+        Ok(Evaluated::Nil) => "nil".into(),
+        Ok(Evaluated::Text(t)) => t,
+        Ok(Evaluated::Type(t)) => format!("type {}", process.display_name(t)),
+        Ok(Evaluated::Function(f)) => format!("func {}", f.name),
+        Ok(Evaluated::Itab(addr)) => match process.image.itab(addr, process.mem) {
+            Ok(i) => format!("itab of {}", process.display_name(process.image.type_from_runtime(i.typ))),
+            Err(e) => format!("bad itab {e}"),
+        },
+        Err(e) => format!("error at {}: {e}", e.column),
+    }
 }
 
 /// Go's reflection says `interface {}`, `uint8`, `int32` where sources say `any`, `byte`, `rune`.

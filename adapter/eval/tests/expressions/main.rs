@@ -1,0 +1,13 @@
+//! Expressions on real Go programs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
+
+mod debugger;
+mod oracle;
+mod support;
