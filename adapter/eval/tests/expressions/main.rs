@@ -10,4 +10,5 @@
 
 mod debugger;
 mod oracle;
+#[path = "../support/mod.rs"]
 mod support;

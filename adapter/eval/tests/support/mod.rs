@@ -1,5 +1,7 @@
 //! Builds Go fixtures once for each version and mode, runs them, reads their memory, and writes values as the fixtures do.
 
+#![allow(dead_code, reason = "each test crate uses a part of it")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
