@@ -7,9 +7,11 @@
 mod abi;
 mod api;
 mod calls;
+mod captures;
 mod classify;
 mod code;
 mod decode;
+mod dom;
 mod engine;
 mod exec;
 mod flow;

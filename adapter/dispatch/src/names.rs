@@ -36,6 +36,11 @@ pub(crate) fn last(name: &str) -> &str {
     name.get(last_at(name)..).unwrap_or(name)
 }
 
+/// `a.F.func1` -> `a.F`: the function around a closure or wrapper.
+pub(crate) fn parent(name: &str) -> Option<&str> {
+    name.get(..last_at(name))?.strip_suffix('.')
+}
+
 /// The method's plain name: without `-fm` and type arguments.
 pub(crate) fn method(name: &str) -> &str {
     let l = last(name);

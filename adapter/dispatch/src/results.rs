@@ -127,9 +127,9 @@ fn runtime_result(t: &Typer<'_>, i: usize, name: &str, n: usize, depth: u32) -> 
         "assertE2I" | "assertE2I2" | "assertI2I" | "assertI2I2" | "convI2I" | "getitab" if n == 0 => {
             one(itab(0))
         }
-        "interfaceSwitch" if n == 1 => {
-            constant_argument(t, i, 0).map(|d| switch_interfaces(t.image, d)).unwrap_or_default()
-        }
+        "interfaceSwitch" if n == 1 => one(constant_argument(t, i, 0)
+            .filter(|d| !switch_interfaces(t.image, *d).is_empty())
+            .map(Word::SwitchItab)),
         "convT" | "convTnoptr" if n == 0 => one(type_argument(t, i, 0).map(|ty| pointer(ty, false))),
         x if x.starts_with("unsafeslice") => return None,
         _ => return None,
@@ -150,13 +150,14 @@ pub(crate) fn assert_interface(image: &Image, desc: u64) -> Option<Word> {
 /// abi.InterfaceSwitch at `desc`: {Cache, NCases, Cases...}.
 pub(crate) fn switch_interfaces(image: &Image, desc: u64) -> Set {
     let n = initial_word(image, desc.wrapping_add(8)).unwrap_or(0);
-    (0..n.min(256))
-        .filter_map(|k| {
-            let inter = initial_word(image, desc.wrapping_add(16 + 8 * k))?;
-            let ty = words::canon(image, TypeId::Runtime(inter));
-            (image.type_range().contains(&inter) && is_interface(image, ty)).then_some(Word::Itab(ty))
-        })
-        .collect()
+    (0..n.min(256)).filter_map(|k| switch_case(image, desc, k)).collect()
+}
+
+/// One case of an abi.InterfaceSwitch.
+pub(crate) fn switch_case(image: &Image, desc: u64, case: u64) -> Option<Word> {
+    let inter = initial_word(image, desc.wrapping_add(16 + 8 * case))?;
+    let ty = words::canon(image, TypeId::Runtime(inter));
+    (image.type_range().contains(&inter) && is_interface(image, ty)).then_some(Word::Itab(ty))
 }
 
 /// The word at a constant address: a package variable's, a descriptor's cache, or an initialised itab or pointer.

@@ -52,6 +52,9 @@ pub(crate) struct Typer<'a> {
     cyclic: Cell<bool>,
     steps: Cell<u32>,
     variables: RefCell<FxHashMap<usize, std::rc::Rc<Vec<Homed>>>>,
+    idom: std::cell::OnceCell<Vec<Option<usize>>>,
+    /// How many functions up the creation of a closure is being looked for.
+    pub(crate) creating: Cell<u32>,
 }
 
 /// A variable of DWARF and the words of it that are somewhere.
@@ -85,7 +88,13 @@ impl<'a> Typer<'a> {
             cyclic: Cell::new(false),
             steps: Cell::new(0),
             variables: RefCell::default(),
+            idom: std::cell::OnceCell::new(),
+            creating: Cell::new(0),
         }
+    }
+
+    pub(crate) fn idom(&self) -> &[Option<usize>] {
+        self.idom.get_or_init(|| crate::dom::dominators(self.flow.code))
     }
 
     /// Turns closure calls through the dictionary parameter into dictionary calls.
@@ -121,10 +130,27 @@ impl<'a> Typer<'a> {
         for (i, base) in &x.loads {
             if let Some(b) = base {
                 self.steps.set(0);
-                set.extend(self.types(*i, Loc::Reg(*b)));
+                set.extend(self.expand(*i, self.types(*i, Loc::Reg(*b))));
             }
         }
         self.decide(&set, slot, x)
+    }
+
+    /// The itab of an interface switch: those of the cases that are possible here.
+    fn expand(&self, i: usize, set: Set) -> Set {
+        let mut out = Set::new();
+        for w in set {
+            match w {
+                Word::SwitchItab(desc) => {
+                    let cases = self.cases(i, desc);
+                    out.extend(cases.into_iter().filter_map(|c| results::switch_case(self.image, desc, c)));
+                }
+                w => {
+                    out.insert(w);
+                }
+            }
+        }
+        out
     }
 
     fn decide(&self, set: &Set, slot: u16, x: &Found) -> (Claim, Option<String>) {
@@ -211,9 +237,19 @@ impl<'a> Typer<'a> {
     /// The interface type that DWARF names for the base at the load.
     fn named_by_dwarf(&self, x: &Found, types: &[TypeId]) -> Option<TypeId> {
         let (i, base) = x.loads.first()?;
-        let w = self.by_dwarf(*i, Loc::Reg((*base)?))?;
-        let Word::Itab(t) = w else { return None };
-        types.contains(&t).then_some(t)
+        let (mut i, mut loc) = (*i, Loc::Reg((*base)?));
+        for _ in 0..6 {
+            if let Some(Word::Itab(t)) = self.by_dwarf(i, loc) {
+                return types.contains(&t).then_some(t);
+            }
+            let defs = self.flow.reaching(i, loc);
+            let [Def { at, expr: Expr::Copy(from), .. }] = defs.as_slice() else { return None };
+            if *at == ENTRY {
+                return None;
+            }
+            (i, loc) = (*at, *from);
+        }
+        None
     }
 
     /// What the itab word came from, in the protocol's words.
@@ -364,10 +400,10 @@ impl<'a> Typer<'a> {
         let through = |loc: Loc| -> Set {
             let mut bases = self.types_at(at, loc, depth);
             let weak = |w: &Word| matches!(w, Word::Scalar | Word::Data(_) | Word::Const(_));
-            if bases.iter().all(weak)
-                && let Some(w) = self.pointer_by_dwarf(at, loc)
-            {
-                bases.insert(w);
+            if bases.iter().all(weak) {
+                let data = bases.iter().any(|w| matches!(w, Word::Data(_)));
+                let compared = if data { self.by_compare(at, loc) } else { None };
+                bases.extend(compared.or_else(|| self.pointer_by_dwarf(at, loc)));
             }
             bases.into_iter().flat_map(|w| self.load_word(at, w, m, depth)).collect()
         };
@@ -393,8 +429,13 @@ impl<'a> Typer<'a> {
             Word::AssertCache(desc) if m.index.is_some() && d % 16 == 0 => {
                 results::assert_interface(self.image, desc).into_iter().collect()
             }
-            Word::SwitchCache(desc) if m.index.is_some() => results::switch_interfaces(self.image, desc),
-            Word::Context if m.index.is_none() => one(self.capture(d)),
+            Word::SwitchCache(desc) if m.index.is_some() && d == 0x18 => {
+                std::iter::once(Word::SwitchItab(desc)).collect()
+            }
+            Word::Context if m.index.is_none() => match self.capture(d) {
+                Some(w) => one(Some(w)),
+                None => crate::captures::at_creation(self, self.f, d),
+            },
             w if m.index.is_some() => {
                 let at = words::index(self.image, w, 0);
                 one(at.and_then(|w| words::load(self.image, w, d)))
@@ -479,7 +520,7 @@ impl<'a> Typer<'a> {
         let mut out = Set::new();
         for d in self.flow.origins(i, Loc::Reg(r)) {
             if let Expr::Load(Mem { base: Some(b), .. }) = d.expr {
-                out.extend(self.types_at(d.at, Loc::Reg(b), depth + 1));
+                out.extend(self.expand(d.at, self.types_at(d.at, Loc::Reg(b), depth + 1)));
             }
         }
         out

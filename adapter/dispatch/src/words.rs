@@ -26,6 +26,8 @@ pub(crate) enum Word {
     /// Cache of the TypeAssert descriptor at this address; of the InterfaceSwitch descriptor.
     AssertCache(u64),
     SwitchCache(u64),
+    /// The itab that an InterfaceSwitch found: of one of its cases.
+    SwitchItab(u64),
     /// Code address.
     Code,
     /// Context pointer of the function; its dictionary parameter.
@@ -169,6 +171,7 @@ pub(crate) fn load(image: &Image, w: Word, d: i64) -> Option<Word> {
             }
             leaf(image, ty, at as u64)
         }
+        Word::SwitchItab(_) if d >= 24 && d % 8 == 0 => Some(Word::Code),
         Word::Itab(ty) => match d {
             8 => Some(Word::Etype(ty)),
             d if d >= 24 && d % 8 == 0 => Some(Word::Code),

@@ -1,0 +1,372 @@
+//! What must have happened before: dominators, compares of a type or itab word with a constant, and the cases of an interface switch.
+
+use std::collections::BTreeSet;
+
+use image::TypeId;
+
+use crate::code::Code;
+use crate::flow::{Def, ENTRY, Expr, Loc};
+use crate::model::{Alu, Cond, Dst, Flow, Mem, Op, R, Src, Target};
+use crate::types::Typer;
+use crate::words::{self, Word};
+
+/// Blocks walked up from a use.
+const MAX_UP: usize = 64;
+
+/// Immediate dominators of the reachable blocks (Cooper, Harvey, Kennedy: "A Simple, Fast Dominance Algorithm").
+pub(crate) fn dominators(code: &Code) -> Vec<Option<usize>> {
+    let n = code.blocks.len();
+    let order = reverse_postorder(code);
+    let mut rank = vec![usize::MAX; n];
+    for (i, b) in order.iter().enumerate() {
+        if let Some(r) = rank.get_mut(*b) {
+            *r = i;
+        }
+    }
+    let mut idom: Vec<Option<usize>> = vec![None; n];
+    if let Some(first) = idom.first_mut() {
+        *first = Some(0);
+    }
+    let meet = |a: usize, b: usize, idom: &[Option<usize>]| {
+        let (mut a, mut b) = (a, b);
+        let at = |x: usize| rank.get(x).copied().unwrap_or(usize::MAX);
+        for _ in 0..2 * n {
+            if a == b {
+                break;
+            }
+            if at(a) > at(b) {
+                a = idom.get(a).copied().flatten().unwrap_or(0);
+            } else {
+                b = idom.get(b).copied().flatten().unwrap_or(0);
+            }
+        }
+        a
+    };
+    for _ in 0..32 {
+        let mut changed = false;
+        for &b in order.iter().skip(1) {
+            let Some(block) = code.blocks.get(b) else { continue };
+            let mut new = None;
+            for &p in &block.preds {
+                if idom.get(p).copied().flatten().is_none() {
+                    continue;
+                }
+                new = Some(new.map_or(p, |x| meet(p, x, &idom)));
+            }
+            if let Some(slot) = idom.get_mut(b)
+                && *slot != new
+            {
+                *slot = new;
+                changed = true;
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+    idom
+}
+
+fn reverse_postorder(code: &Code) -> Vec<usize> {
+    let mut seen = vec![false; code.blocks.len()];
+    let mut out = Vec::new();
+    let mut stack = vec![(0usize, 0usize)];
+    if let Some(s) = seen.first_mut() {
+        *s = true;
+    }
+    while let Some((b, k)) = stack.pop() {
+        match code.blocks.get(b).and_then(|x| x.succs.get(k)).copied() {
+            Some(s) => {
+                stack.push((b, k + 1));
+                if let Some(flag) = seen.get_mut(s)
+                    && !std::mem::replace(flag, true)
+                {
+                    stack.push((s, 0));
+                }
+            }
+            None => out.push(b),
+        }
+    }
+    out.reverse();
+    out
+}
+
+/// `a` is on every way to `b`.
+fn dominates(idom: &[Option<usize>], a: usize, b: usize) -> bool {
+    let mut b = b;
+    for _ in 0..idom.len() {
+        if a == b {
+            return true;
+        }
+        match idom.get(b).copied().flatten() {
+            Some(up) if up != b => b = up,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// A compare at the end of a block whose outcome is known where it is asked.
+struct Fact {
+    /// The compare's instruction.
+    at: usize,
+    left: Src,
+    right: Src,
+    /// The condition that held.
+    held: Cond,
+}
+
+fn negated(c: Cond) -> Option<Cond> {
+    Some(match c {
+        Cond::Eq => Cond::Ne,
+        Cond::Ne => Cond::Eq,
+        Cond::Less => Cond::GreaterEq,
+        Cond::GreaterEq => Cond::Less,
+        Cond::Greater => Cond::LessEq,
+        Cond::LessEq => Cond::Greater,
+        Cond::Below => Cond::AboveEq,
+        Cond::AboveEq => Cond::Below,
+        Cond::Above => Cond::BelowEq,
+        Cond::BelowEq => Cond::Above,
+        Cond::Zero(r, s) => Cond::NotZero(r, s),
+        Cond::NotZero(r, s) => Cond::Zero(r, s),
+        _ => return None,
+    })
+}
+
+/// The compares that decided the way to instruction `i`, nearest first.
+fn facts(code: &Code, idom: &[Option<usize>], i: usize) -> Vec<Fact> {
+    let mut out = Vec::new();
+    let Some(mut b) = code.block_of.get(i).map(|b| *b as usize) else { return out };
+    for _ in 0..MAX_UP {
+        let Some(block) = code.blocks.get(b) else { break };
+        if let [p] = block.preds.as_slice()
+            && let Some(f) = edge(code, *p, b)
+        {
+            out.push(f);
+        }
+        match idom.get(b).copied().flatten() {
+            Some(up) if up != b => b = up,
+            _ => break,
+        }
+    }
+    out
+}
+
+fn edge(code: &Code, from: usize, to: usize) -> Option<Fact> {
+    let block = code.blocks.get(from)?;
+    let last = block.end.checked_sub(1)?;
+    let Flow::Branch(cond, target) = code.inst(last)?.flow else { return None };
+    let taken = *code.block_of.get(code.at(target)?)? as usize;
+    if taken == from + 1 {
+        return None;
+    }
+    let held = if taken == to { cond } else { negated(cond)? };
+    if let Cond::Zero(r, _) | Cond::NotZero(r, _) = held {
+        let held = if matches!(held, Cond::Zero(..)) { Cond::Eq } else { Cond::Ne };
+        return Some(Fact { at: last, left: Src::Reg(r), right: Src::Imm(0), held });
+    }
+    for k in (block.first..last).rev().take(4) {
+        for op in code.inst(k)?.ops.iter() {
+            if let Op::Alu { op, dst: Dst::None, a, b, .. } = op {
+                return match op {
+                    Alu::Sub => Some(Fact { at: k, left: *a, right: *b, held }),
+                    Alu::And if a == b => Some(Fact { at: k, left: *a, right: Src::Imm(0), held }),
+                    _ => None,
+                };
+            }
+        }
+    }
+    None
+}
+
+impl Typer<'_> {
+    /// What a bare data word points to, when the way to `i` went through a successful compare of its type word.
+    pub(crate) fn by_compare(&self, i: usize, loc: Loc) -> Option<Word> {
+        let idom = self.idom();
+        let data = self.flow.origins(i, loc);
+        if data.is_empty() || data.len() > 8 {
+            return None;
+        }
+        for f in facts(self.flow.code, idom, i) {
+            if f.held != Cond::Eq {
+                continue;
+            }
+            for (word, constant) in [(f.left, f.right), (f.right, f.left)] {
+                let Some(ty) = self.compared(f.at, &constant) else { continue };
+                let Some(tab) = self.place(f.at, &word) else { continue };
+                let tabs = match tab {
+                    Either::Loc(l) => self.flow.origins(f.at, l),
+                    Either::Load(m) => {
+                        vec![Def { at: f.at, loc: Loc::Slot(i64::MIN), expr: Expr::Load(m) }]
+                    }
+                };
+                if self.same_value(&tabs, &data) && self.defined_before(&data, f.at, idom) {
+                    return self.pointee(ty);
+                }
+            }
+        }
+        None
+    }
+
+    /// The concrete type that a constant operand stands for: a type descriptor or an itab.
+    fn compared(&self, at: usize, s: &Src) -> Option<u64> {
+        let a = match s {
+            Src::Imm(v) => *v as u64,
+            Src::Reg(r) => self.flow.constant(at, Loc::Reg(*r))?,
+            _ => return None,
+        };
+        if let Some(i) = self.engine.itabs(self.image).get(a) {
+            return Some(i.typ);
+        }
+        (self.image.type_range().contains(&a) && self.image.type_of(TypeId::Runtime(a), self.image).is_ok())
+            .then_some(a)
+    }
+
+    fn place(&self, at: usize, s: &Src) -> Option<Either> {
+        let sp = crate::code::sp_reg(self.flow.code.arch);
+        match s {
+            Src::Reg(r) => Some(Either::Loc(Loc::Reg(*r))),
+            Src::Mem(m) if m.base == Some(sp) && m.index.is_none() => {
+                Some(Either::Loc(Loc::Slot(self.flow.code.slot(at, m.disp))))
+            }
+            Src::Mem(m) => Some(Either::Load(*m)),
+            _ => None,
+        }
+    }
+
+    /// Word 0 and word 1 of one interface value: each pair of definitions belongs together.
+    fn same_value(&self, tabs: &[Def], data: &[Def]) -> bool {
+        let args = self.flow.code.arch.int_args();
+        let nth = |l: Loc| match l {
+            Loc::Reg(r) => args.iter().position(|x| x.0 as R == r),
+            _ => None,
+        };
+        let pair = |t: &Def, d: &Def| match (t.expr, d.expr) {
+            _ if t.at == ENTRY && d.at == ENTRY => match (t.loc, d.loc) {
+                (Loc::Slot(a), Loc::Slot(b)) => a + 8 == b,
+                (a, b) => nth(a).zip(nth(b)).is_some_and(|(a, b)| a + 1 == b),
+            },
+            (Expr::Call, Expr::Call) => {
+                t.at == d.at && nth(t.loc).zip(nth(d.loc)).is_some_and(|(a, b)| a + 1 == b)
+            }
+            (Expr::Load(a), Expr::Load(b)) => self.adjacent(t.at, &a, d.at, &b),
+            _ => false,
+        };
+        let real: Vec<&Def> = tabs.iter().filter(|t| t.at == ENTRY || t.expr != Expr::Imm(0)).collect();
+        let data: Vec<&Def> = data.iter().filter(|d| d.at == ENTRY || d.expr != Expr::Imm(0)).collect();
+        !data.is_empty()
+            && data.iter().all(|d| real.iter().any(|t| pair(t, d)))
+            && real.iter().all(|t| data.iter().any(|d| pair(t, d)))
+    }
+
+    /// `[b+d]` and `[b+d+8]` in one block with the same base.
+    fn adjacent(&self, i: usize, a: &Mem, k: usize, b: &Mem) -> bool {
+        let code = self.flow.code;
+        if a.disp + 8 != b.disp || a.index != b.index || a.scale != b.scale {
+            return false;
+        }
+        if code.block_of.get(i) != code.block_of.get(k) {
+            return false;
+        }
+        let same = |x: Option<R>, y: Option<R>| match (x, y) {
+            (None, None) => true,
+            (Some(x), Some(y)) => {
+                let key = |v: Vec<Def>| -> BTreeSet<(usize, Loc)> {
+                    v.into_iter().map(|d| (d.at, d.loc)).collect()
+                };
+                let (p, q) = (key(self.flow.origins(i, Loc::Reg(x))), key(self.flow.origins(k, Loc::Reg(y))));
+                !p.is_empty() && p == q
+            }
+            _ => false,
+        };
+        same(a.base, b.base) && same(a.index, b.index)
+    }
+
+    /// None of the definitions lies between the compare and the use.
+    fn defined_before(&self, defs: &[Def], compare: usize, idom: &[Option<usize>]) -> bool {
+        let block = |i: usize| self.flow.code.block_of.get(i).map(|b| *b as usize);
+        defs.iter().all(|d| {
+            if d.at == ENTRY {
+                return true;
+            }
+            match (block(d.at), block(compare)) {
+                // The data word may be loaded in the block of the use; a load of the same place is the same word.
+                (Some(x), Some(y)) if x == y => d.at < compare || matches!(d.expr, Expr::Load(_)),
+                (Some(x), Some(y)) => dominates(idom, x, y),
+                _ => false,
+            }
+        })
+    }
+
+    fn pointee(&self, ty: u64) -> Option<Word> {
+        let id = words::canon(self.image, TypeId::Runtime(ty));
+        let t = self.image.type_of(id, self.image).ok()?;
+        match &t.shape {
+            image::Shape::Pointer { elem } => {
+                Some(Word::Ptr { ty: words::canon(self.image, (*elem)?), off: 0, many: false })
+            }
+            image::Shape::Map { .. } => Some(Word::Map(id)),
+            image::Shape::Func(_) => Some(Word::Func(id)),
+            image::Shape::Chan { .. } => Some(Word::Chan(id)),
+            _ if self.image.is_direct_iface(ty, self.image).unwrap_or(true) => words::leaf(self.image, id, 0),
+            _ => Some(Word::Ptr { ty: id, off: 0, many: false }),
+        }
+    }
+
+    /// The cases of an interface switch that are possible at `i`, by the compares of the case index on the way there.
+    pub(crate) fn cases(&self, i: usize, desc: u64) -> Vec<u64> {
+        let n = crate::types::initial_word(self.image, desc.wrapping_add(8)).unwrap_or(0).min(256);
+        let mut open: Vec<u64> = (0..n).collect();
+        for f in facts(self.flow.code, self.idom(), i) {
+            let (loc, value) = match (f.left, f.right) {
+                (Src::Reg(r), Src::Imm(v)) => (Loc::Reg(r), v as u64),
+                (s @ Src::Mem(_), Src::Imm(v)) => match self.place(f.at, &s) {
+                    Some(Either::Loc(l)) => (l, v as u64),
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            if !self.is_case_index(f.at, loc, desc) {
+                continue;
+            }
+            open.retain(|c| match f.held {
+                Cond::Eq => *c == value,
+                Cond::Ne => *c != value,
+                Cond::Less | Cond::Below => *c < value,
+                Cond::LessEq | Cond::BelowEq => *c <= value,
+                Cond::Greater | Cond::Above => *c > value,
+                Cond::GreaterEq | Cond::AboveEq => *c >= value,
+                _ => true,
+            });
+        }
+        open
+    }
+
+    fn is_case_index(&self, at: usize, loc: Loc, desc: u64) -> bool {
+        let first = self.flow.code.arch.int_args().first().map(|r| Loc::Reg(r.0 as R));
+        let defs = self.flow.origins(at, loc);
+        !defs.is_empty()
+            && defs.iter().all(|d| match d.expr {
+                _ if d.at == ENTRY => false,
+                // A nil value takes no case.
+                Expr::Imm(_) => true,
+                Expr::Call => Some(d.loc) == first && self.calls_switch(d.at, desc),
+                Expr::Load(m) => m.index.is_some() && m.disp == 0x10,
+                _ => false,
+            })
+            && defs.iter().any(|d| d.expr == Expr::Call && self.calls_switch(d.at, desc))
+    }
+
+    fn calls_switch(&self, i: usize, desc: u64) -> bool {
+        let Some(Flow::Call(Target::Const(t))) = self.flow.code.inst(i).map(|x| x.flow) else { return false };
+        let named = self.image.functions().at(t).is_some_and(|f| f.name() == "runtime.interfaceSwitch");
+        let first = self.flow.code.arch.int_args().first().map(|r| Loc::Reg(r.0 as R));
+        named && first.and_then(|l| self.flow.constant(i, l)) == Some(desc)
+    }
+}
+
+enum Either {
+    Loc(Loc),
+    Load(Mem),
+}
