@@ -49,6 +49,10 @@ impl Viewer<'_> {
     /// The type as an expression can name it: short where that is unambiguous, else quoted with its import path. None when an
     /// expression can't name it at all.
     pub(crate) fn expression_type(&self, id: TypeId) -> Option<String> {
+        // A type that only its descriptor describes is not found by its name.
+        if matches!(id, TypeId::Runtime(_)) {
+            return None;
+        }
         let long = self.long(id);
         // Types declared in functions, and types of closures, have no name that could be written.
         if long.contains(['·', '?', '{', ' ', '"', '\\']) {

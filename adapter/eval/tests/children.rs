@@ -40,7 +40,7 @@ fn names(items: &[Item]) -> Vec<&str> {
 /// Evaluates the row's expression and says how that differs from the row.
 fn difference(view: &View<'_>, item: &Item, scratch: &Scratch) -> Option<String> {
     let e = item.evaluate_name.as_deref()?;
-    let scope = Scope { process: view.process, frame: None, scratch };
+    let scope = Scope { process: view.process, frame: None, source: None, scratch };
     match eval::evaluate(e, &scope) {
         Ok(Evaluated::Value(v)) => {
             let text = eval::render(view, &v);
@@ -92,7 +92,8 @@ fn a_value_reads_the_same_by_its_descriptor() {
                 let text = eval::render(view, &bare);
                 compared += 1;
                 // Descriptors have no names of constants, and name packages without their path.
-                let plain = |s: &str| s.replace("Green (2)", "2").replace("March (3)", "3").replace("FA|FC (5)", "5");
+                let plain =
+                    |s: &str| s.replace("Green (2)", "2").replace("March (3)", "3").replace("FA|FC (5)", "5");
                 if plain(&text) != plain(&item.text) {
                     failed.push(format!("{}\n   {text}\n   {}", item.name, item.text));
                 }
@@ -115,7 +116,11 @@ fn interfaces_show_what_is_inside_and_behind_them() {
             assert_eq!(rows[1].text, "shapes.Sq as shapes.Shape, 2 methods");
             assert_eq!((square.named, square.indexed), (2, 0));
             let table = all(view, &rows[1]);
-            assert_eq!(names(&table), ["interface", "concrete", "hash", "address", "Area", "Name"], "{version}");
+            assert_eq!(
+                names(&table),
+                ["interface", "concrete", "hash", "address", "Area", "Name"],
+                "{version}"
+            );
             assert_eq!(rows[1].named, table.len() as u64);
             assert_eq!(table[4].kind, ItemKind::Method);
             assert!(table[4].text.starts_with("shapes.(*Sq).Area 0x"), "{}", table[4].text);
@@ -181,7 +186,11 @@ fn channels_show_their_queue_and_who_waits() {
             let senders = child(view, &global(view, "vChanS"), "[senders]");
             assert_eq!(senders.text, "1 waiting", "{version}");
             let rows = all(view, &senders);
-            assert!(rows.len() == 1 && rows[0].name.starts_with("goroutine "), "{version}: {:?}", names(&rows));
+            assert!(
+                rows.len() == 1 && rows[0].name.starts_with("goroutine "),
+                "{version}: {:?}",
+                names(&rows)
+            );
         });
     }
 }
@@ -203,10 +212,16 @@ fn a_map_is_paged_without_losing_or_repeating_an_entry() {
                 }
             }
             // The program printed the sum of what it left in the map.
-            assert_eq!(w.printed, [format!("sum {} {}", keys.len(), keys.values().sum::<u64>())], "{version}");
+            assert_eq!(
+                w.printed,
+                [format!("sum {} {}", keys.len(), keys.values().sum::<u64>())],
+                "{version}"
+            );
             let mut squares = Vec::new();
             let grown = global(view, "vMapGrow");
-            for i in eval::children(view, &grown, Page { filter: Filter::Indexed, start: 0, count: 9999 }).items {
+            for i in
+                eval::children(view, &grown, Page { filter: Filter::Indexed, start: 0, count: 9999 }).items
+            {
                 squares.push((i.name.parse::<u64>().unwrap(), i.text.parse::<u64>().unwrap()));
             }
             squares.sort_unstable();
@@ -214,7 +229,11 @@ fn a_map_is_paged_without_losing_or_repeating_an_entry() {
             assert_eq!(squares.len(), 6657, "{version}");
             let indirect = global(view, "vMapIndir");
             let page = Page { filter: Filter::Indexed, start: 0, count: 1000 };
-            assert_eq!(eval::children(view, &indirect, page).items.len(), 600, "{version}: a key and a value each");
+            assert_eq!(
+                eval::children(view, &indirect, page).items.len(),
+                600,
+                "{version}: a key and a value each"
+            );
         });
     }
 }

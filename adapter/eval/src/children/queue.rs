@@ -35,10 +35,12 @@ impl Viewer<'_> {
     fn header_rows(&self, c: &Channel, expression: Option<&str>) -> Vec<Item> {
         let Some(header) = &c.header else { return Vec::new() };
         let row = |(f, mut value): (image::Field, Value)| {
+            let mut e = expression.map(|e| format!("{e}.{}", f.name));
             if &*f.name == "buf" {
                 value.ty = self.process.pointer_to(self.process.array_of(c.elem, c.cap));
+                let ty = self.expression_type(c.elem).filter(|t| !t.starts_with('"'));
+                e = e.zip(ty).map(|(e, ty)| format!("(*[{}]{ty})({e})", c.cap));
             }
-            let e = expression.map(|e| format!("{e}.{}", f.name));
             Item { read_only: true, ..self.item(&f.name, &value, e.as_deref()) }
         };
         fields(self.process, header).unwrap_or_default().into_iter().map(row).collect()

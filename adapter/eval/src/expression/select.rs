@@ -33,6 +33,8 @@ enum End {
     Method(TypeId),
     /// A method of the interface, or something of the value inside.
     Interface,
+    /// A variable that a closure captured; which ones there are, only the closure tells.
+    Captured,
 }
 
 impl Path {
@@ -40,7 +42,7 @@ impl Path {
         match self.end {
             End::Field(ty) => Static::Typed(ty),
             End::Method(_) => Static::Function,
-            End::Interface => Static::Dynamic,
+            End::Interface | End::Captured => Static::Dynamic,
         }
     }
 }
@@ -80,6 +82,9 @@ impl Cx<'_> {
         {
             let steps = vec![Step::Deref, Step::Field { offset: f.offset, ty: f.ty }];
             return Ok(Path { steps, end: End::Field(f.ty), name: name.into() });
+        }
+        if let Ok(Shape::Func(_)) = self.ty(start).map(|t| t.shape.clone()) {
+            return Ok(Path { steps: Vec::new(), end: End::Captured, name: name.into() });
         }
         Err(self.no_member(ty, start, name, text))
     }
@@ -187,7 +192,17 @@ impl Cx<'_> {
                 Ok(Operand::Function(Callable { entry, name, receiver, interface: None, itab: None }))
             }
             End::Interface => self.select_inside(&v, &path.name),
+            End::Captured => self.captured(&v, &path.name),
         }
+    }
+
+    /// A captured variable of a func value.
+    fn captured(&self, v: &Value, name: &str) -> Result<Operand, String> {
+        let function =
+            golang::function_of(self.process, v)?.ok_or("the func value is nil: it captured nothing")?;
+        let found = function.captures.into_iter().find(|c| c.name == name);
+        let none = || format!("{} captured no variable {name}", self.name(v.ty));
+        found.map(|c| Operand::Value(c.value)).ok_or_else(none)
     }
 
     /// What a pointer, map or channel word points to.

@@ -1,11 +1,12 @@
 //! Func values: the function behind the word, and what a closure, a method value or a reflect-made function carries along
 //! (cmd/compile closures; runtime.funcval; reflect/makefunc.go).
 
-use image::{Function, Shape, TypeId, VarRole};
-use machine::MemoryExt;
+use image::{Function, PieceHome, ScopeVariable, Shape, TypeId, VarContext, VarRole};
+use machine::{MemoryExt, Regs};
 
 use super::composite::fields;
 use super::place::{Value, underlying, word};
+use super::unpack;
 use crate::Process;
 
 /// A func value that is not nil.
@@ -56,18 +57,43 @@ fn captures(p: &Process<'_>, funcval: u64, f: &Function<'_>) -> Vec<Capture> {
         return vec![receiver];
     }
     let depth = p.image.functions().inline_stack(f.entry()).len().saturating_sub(1);
-    let mut out = Vec::new();
-    for var in p.image.variables(f.entry(), depth) {
-        let Some(offset) = var.closure_offset.filter(|_| out.len() < MAX_CAPTURES) else { continue };
-        // The compiler's own: dictionaries, the state of range-over-func loops.
-        if var.name.starts_with(['.', '#']) || var.role != VarRole::Captured {
-            continue;
-        }
-        let value = capture(p, funcval.wrapping_add(offset), var.ty, var.by_reference);
-        out.push((offset, Capture { name: var.name, value, by_reference: var.by_reference }));
+    let all = p.image.variables(f.entry(), depth);
+    // The compiler's own: dictionaries, the state of range-over-func loops.
+    let all: Vec<ScopeVariable> = all.into_iter().filter(|v| !v.name.starts_with(['.', '#'])).collect();
+    let mut placed: Vec<(u64, ScopeVariable)> = Vec::new();
+    placed.extend(all.iter().filter_map(|v| Some((v.closure_offset?, v.clone()))));
+    if placed.is_empty() {
+        placed = unpacked(p, f, &all);
     }
-    out.sort_by_key(|(offset, _)| *offset);
-    out.into_iter().map(|(_, c)| c).collect()
+    placed.sort_by_key(|(offset, _)| *offset);
+    let capture = |(offset, var): (u64, ScopeVariable)| {
+        let value = capture(p, funcval.wrapping_add(offset), var.ty, var.by_reference);
+        Capture { name: var.name, value, by_reference: var.by_reference }
+    };
+    placed.into_iter().take(MAX_CAPTURES).map(capture).collect()
+}
+
+/// Offsets of captured variables by the code that unpacks them.
+fn unpacked(p: &Process<'_>, f: &Function<'_>, all: &[ScopeVariable]) -> Vec<(u64, ScopeVariable)> {
+    let copies = unpack::copies(f, p.image.arch(), p.mem);
+    if copies.is_empty() {
+        return Vec::new();
+    }
+    // Any frame address will do: only the distance of a slot from it counts.
+    const FRAME: u64 = 1 << 40;
+    let regs = Regs::new(p.image.arch());
+    let cx = VarContext { pc: f.prologue_end(), regs: &regs, cfa: FRAME, mem: p.mem };
+    let slot = |var: &ScopeVariable| match p.image.locate(var, &cx).ok()?.first()?.home {
+        PieceHome::Memory(at) => Some(at.wrapping_sub(FRAME).cast_signed()),
+        _ => None,
+    };
+    let locals = all.iter().filter(|v| !matches!(v.role, VarRole::Param | VarRole::Result));
+    let placed = locals.filter_map(|v| {
+        let slot = slot(v)?;
+        let copy = copies.iter().find(|c| c.frame_offset == slot)?;
+        Some((copy.closure_offset, v.clone()))
+    });
+    placed.collect()
 }
 
 fn capture(p: &Process<'_>, at: u64, ty: TypeId, by_reference: bool) -> Value {

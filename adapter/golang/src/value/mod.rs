@@ -11,6 +11,7 @@ mod map_buckets;
 mod map_swiss;
 mod place;
 mod queue;
+mod unpack;
 mod variable;
 
 pub use closure::{Capture, FuncValue, function_of};
