@@ -38,10 +38,10 @@ pub fn assign(scope: &Scope<'_>, target: &Value, text: &str) -> Result<Write, Ev
 /// Runs an assignment statement (`x = e`, `x += e`, `x++`); None: the text is an expression.
 pub fn assignment(scope: &Scope<'_>, text: &str) -> Result<Option<(Value, Write)>, EvalError> {
     let (statement, errors) = expr::parse_statement(text);
-    let expr::Statement::Assign { left, right } = statement else { return Ok(None) };
     if let Some(e) = errors.first() {
         return Err(EvalError::syntax(text, e));
     }
+    let expr::Statement::Assign { left, right } = statement else { return Ok(None) };
     let target = target(scope, text, &left)?;
     let write = assign_node(scope, &target, text, &right)?;
     Ok(Some((target, write)))
@@ -60,8 +60,9 @@ fn target(scope: &Scope<'_>, text: &str, left: &Node) -> Result<Value, EvalError
             "{name} is not in the map: a new key would have to be allocated in the program; existing ones can be assigned"
         )));
     }
+    let computed = |v: &Value| matches!(v.place, Place::Bytes { homes: None, .. });
     match run_operand(&program, scope)? {
-        Operand::Value(v) => Ok(v),
+        Operand::Value(v) if !computed(&v) => Ok(v),
         _ => Err(refuse(format!("cannot assign to {name}: it is not a variable"))),
     }
 }

@@ -34,6 +34,7 @@ impl Cx<'_> {
             Operand::Value(v) if kind == Kind::Interface && self.kind(v.ty) != Kind::Interface => {
                 self.boxed(&v, ty)
             }
+            Operand::Value(v) if kind == Kind::Interface => self.as_interface(&v, ty),
             Operand::Value(v) => Ok(Value { ty, ..v }),
             Operand::Nil if nilable(kind) => Ok(self.make(ty, vec![0; self.ty(ty)?.size as usize])),
             Operand::Bool(b) if kind == Kind::Bool => Ok(self.make(ty, vec![u8::from(b)])),

@@ -8,6 +8,7 @@
     clippy::print_stderr
 )]
 
+mod assign;
 mod debugger;
 mod oracle;
 #[path = "../support/mod.rs"]

@@ -50,8 +50,10 @@ fn checks(expressions: &[String]) -> String {
         ["io", "os", "strings", "unsafe", "example.com/oracle/shapes"].map(|p| format!("\t{p:?}\n")).concat();
     let all: String = expressions.iter().map(|e| format!("\tcheck({e:?}, {e})\n")).collect();
     let copies: String = variables().iter().map(|v| format!("\t{v} := {v}\n\t_ = {v}\n")).collect();
+    // What is used again afterwards still has its place when the debugger looks.
+    let uses: String = variables().iter().map(|v| format!("\tcheck(\"\", {v})\n")).collect();
     format!(
-        "package main\n\nimport (\n{imports})\n\nfunc checks() {{\n{all}}}\n\nfunc locals() {{\n{copies}{all}\tfinish()\n}}\n"
+        "package main\n\nimport (\n{imports})\n\nfunc checks() {{\n{all}}}\n\nfunc locals() {{\n{copies}{all}\tfinish()\n{uses}}}\n"
     )
 }
 
