@@ -52,12 +52,9 @@ impl Image {
     }
     /// True if C code is linked in.
     pub fn is_cgo(&self) -> bool {
-        let setting = self.core.build_info.settings.iter().find(|s| s.0 == "CGO_ENABLED");
-        !self.functions.by_name("_cgo_init").is_empty()
-            || self.core.st.elf.has_interpreter
-                && setting.is_some_and(|s| s.1 == "1")
-                && !self.functions.by_name("runtime/cgo.init.0").is_empty()
+        !self.functions.by_name("runtime/cgo.set_crosscall2").is_empty()
     }
+
     /// True if there is usable DWARF; false for `-s -w`.
     pub fn has_dwarf(&self) -> bool {
         self.core.st.elf.section(".debug_info").is_some_and(|s| s.size > 0)

@@ -96,6 +96,14 @@ impl Image {
                 let methods = runtime.and_then(|r| Rtypes::new(&self.core, self).interface_methods(r).ok());
                 Shape::Interface { empty: false, methods }
             }
+            Shape::Func(mut sig) => {
+                // The debug information of a named function type may not say where its parameters end.
+                let count = runtime.and_then(|r| Rtypes::new(&self.core, self).parameter_count(r).ok());
+                if let (Some(n), Some(dwarf)) = (count, self.core.dwarf()) {
+                    dwarf.split_results(&mut sig, n);
+                }
+                Shape::Func(sig)
+            }
             other => other,
         };
         let named = is_named(&d.name, d.kind);

@@ -327,6 +327,11 @@ impl<'a> Rtypes<'a> {
         Ok(FuncSig { params, results, variadic })
     }
 
+    /// Number of parameters of a function type.
+    pub(crate) fn parameter_count(&self, addr: u64) -> Result<usize> {
+        self.signature(&self.head(addr)?).map(|s| s.params.len())
+    }
+
     /// The methods of an interface type in slot order.
     pub(crate) fn interface_methods(&self, addr: u64) -> Result<Vec<Imethod>> {
         let package = self.name_field(addr.wrapping_add(48))?;

@@ -33,7 +33,7 @@ pub(crate) struct Lines {
     section: DebugLine<Slice>,
     bytes: Slice,
     /// Where the programs are in the section, in order.
-    programs: Vec<Range<usize>>,
+    programs: Vec<(Range<usize>, OnceLock<Option<Header>>)>,
     /// Address, offset behind DW_LNE_set_address; sorted.
     sequences: Vec<(u64, u32)>,
     /// All rows of programs in which sequences are not functions.
@@ -55,7 +55,7 @@ impl Lines {
                 break;
             }
             let end = at.checked_add(len as usize + 4)?;
-            programs.push(at..end);
+            programs.push((at..end, OnceLock::new()));
             at = end;
         }
         let is_code =
@@ -91,29 +91,52 @@ impl Lines {
 
     /// Runs the sequence whose first instruction behind the address is at `at`; None if it is none.
     fn run_sequence(&self, at: usize, entry: u64, end: u64) -> Option<Vec<LineFlag>> {
-        let i = self.programs.partition_point(|p| p.start <= at).checked_sub(1)?;
-        let range = self.programs.get(i).filter(|p| at < p.end)?;
-        let program = self.section.program(DebugLineOffset(range.start), 8, None, None).ok()?;
-        let header = program.header();
+        let i = self.programs.partition_point(|p| p.0.start <= at).checked_sub(1)?;
+        let (range, header) = self.programs.get(i).filter(|p| at < p.0.end)?;
+        let header = header.get_or_init(|| Header::read(&self.section, range.start)).as_ref()?;
         let code = self.bytes.slice().get(at..range.end)?;
         let mut machine = Machine {
             code,
             at: 0,
-            quantum: u64::from(header.minimum_instruction_length()),
-            base: header.opcode_base(),
-            range: header.line_range(),
-            is_stmt: header.default_is_stmt(),
+            quantum: header.quantum,
+            base: header.base,
+            range: header.range,
+            is_stmt: header.is_stmt,
             addr: entry,
             prologue_end: false,
         };
-        machine.rows(header.standard_opcode_lengths().slice(), end)
+        machine.rows(&header.lengths, end)
     }
 
     fn run_all(&self) -> Vec<LineFlag> {
         let mut rows: Vec<LineFlag> =
-            self.programs.par_iter().flat_map_iter(|p| run(&self.section, p.start)).collect();
+            self.programs.par_iter().flat_map_iter(|p| run(&self.section, p.0.start)).collect();
         rows.sort_by_key(|r| r.addr);
         rows
+    }
+}
+
+/// What the state machine needs of a program's header.
+struct Header {
+    quantum: u64,
+    base: u8,
+    range: u8,
+    is_stmt: bool,
+    /// Operands of the standard opcodes.
+    lengths: Vec<u8>,
+}
+
+impl Header {
+    fn read(section: &DebugLine<Slice>, offset: usize) -> Option<Header> {
+        let program = section.program(DebugLineOffset(offset), 8, None, None).ok()?;
+        let h = program.header();
+        Some(Header {
+            quantum: u64::from(h.minimum_instruction_length()),
+            base: h.opcode_base(),
+            range: h.line_range(),
+            is_stmt: h.default_is_stmt(),
+            lengths: h.standard_opcode_lengths().slice().to_vec(),
+        })
     }
 }
 

@@ -353,7 +353,7 @@ impl Dwarf {
                 let Some(ty) = self.type_ref(unit, c, dw::DW_AT_type) else { return };
                 // What follows the `...` is a result; since Go 1.24 results are flagged.
                 if flag(c, dw::DW_AT_variable_parameter) || sig.variadic {
-                    marked |= !sig.variadic;
+                    marked |= flag(c, dw::DW_AT_variable_parameter);
                     sig.results.push(ty);
                 } else {
                     sig.params.push(ty);
@@ -362,15 +362,24 @@ impl Dwarf {
             dw::DW_TAG_unspecified_parameters => sig.variadic = true,
             _ => {}
         });
-        // Before Go 1.24 only the name tells where parameters end.
-        if !marked
-            && !sig.variadic
-            && let Some(n) = count_params(name)
-            && n <= sig.params.len()
-        {
-            sig.results = sig.params.split_off(n);
+        // Before Go 1.24 only the name tells where parameters end, and results are described as pointers to their types.
+        if !marked && sig.variadic {
+            sig.results = self.pointees(&sig.results);
+        } else if !marked && let Some(n) = count_params(name) {
+            self.split_results(&mut sig, n);
         }
         sig
+    }
+
+    /// Makes results of what follows the first `n` parameters of an unmarked signature.
+    pub(crate) fn split_results(&self, sig: &mut FuncSig, n: usize) {
+        if n <= sig.params.len() && sig.results.is_empty() {
+            sig.results = self.pointees(&sig.params.split_off(n));
+        }
+    }
+
+    fn pointees(&self, all: &[TypeId]) -> Vec<TypeId> {
+        all.iter().map(|t| self.pointee(Some(*t)).unwrap_or(*t)).collect()
     }
 }
 

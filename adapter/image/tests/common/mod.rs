@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 /// How a fixture is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     Debug,
     Opt,
     Stripped,
@@ -36,20 +36,20 @@ impl Mode {
         }
     }
 
-    pub fn has_dwarf(self) -> bool {
+    pub(crate) fn has_dwarf(self) -> bool {
         !matches!(self, Mode::Stripped | Mode::PieStripped)
     }
 }
 
 /// One toolchain: minor version and the `go` command.
 #[derive(Clone, Debug)]
-pub struct Toolchain {
-    pub version: String,
-    pub go: PathBuf,
+pub(crate) struct Toolchain {
+    pub(crate) version: String,
+    pub(crate) go: PathBuf,
 }
 
 /// The toolchains of the cache; that of `$GO` or PATH when the cache has none.
-pub fn toolchains() -> &'static [Toolchain] {
+pub(crate) fn toolchains() -> &'static [Toolchain] {
     static ALL: OnceLock<Vec<Toolchain>> = OnceLock::new();
     ALL.get_or_init(|| {
         let home = std::env::var("HOME").unwrap_or_default();
@@ -80,7 +80,7 @@ pub fn toolchains() -> &'static [Toolchain] {
     })
 }
 
-pub fn newest() -> Option<&'static Toolchain> {
+pub(crate) fn newest() -> Option<&'static Toolchain> {
     toolchains().last()
 }
 
@@ -90,12 +90,15 @@ fn fixtures() -> PathBuf {
 }
 
 /// Source folder of the fixtures.
-pub fn source(name: &str) -> PathBuf {
+pub(crate) fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format!("{name}.go"))
 }
 
 /// Builds `name` with a toolchain in a mode, or returns what an earlier run built from the same source.
-pub fn build(name: &str, t: &Toolchain, mode: Mode) -> PathBuf {
+pub(crate) fn build(name: &str, t: &Toolchain, mode: Mode) -> PathBuf {
+    // One at a time within a test run; across runs the rename decides.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _one = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = fixtures();
     std::fs::create_dir_all(&folder).unwrap();
     let out = folder.join(format!("image-{name}-{}-{}", t.version, mode.name()));
@@ -125,7 +128,7 @@ pub fn build(name: &str, t: &Toolchain, mode: Mode) -> PathBuf {
 }
 
 /// 1-based line of the first line of the fixture that contains `text`.
-pub fn line_of(name: &str, text: &str) -> u32 {
+pub(crate) fn line_of(name: &str, text: &str) -> u32 {
     let source = std::fs::read_to_string(source(name)).unwrap();
     source.lines().position(|l| l.contains(text)).unwrap() as u32 + 1
 }
