@@ -1,0 +1,98 @@
+//! User breakpoints: what was asked for, where it went, its condition, hit condition, log message and counts.
+//!
+//! Counts are exact because the session steps over a hit with signals held; conditions are compiled when set and decided here,
+//! never by the back end.
+
+use std::collections::BTreeMap;
+
+use eval::expression::{HitCondition, LogTemplate, Program};
+
+use super::table::BreakpointId;
+
+/// What a breakpoint was set on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Client's path, line asked for.
+    Source { path: String, line: u32 },
+    Function { name: String },
+    Instruction { addr: u64 },
+}
+
+/// What DAP calls the breakpoint's options, as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    pub condition: Option<String>,
+    pub hit_condition: Option<String>,
+    pub log_message: Option<String>,
+}
+
+/// One user breakpoint.
+pub struct Breakpoint {
+    pub id: BreakpointId,
+    pub place: Place,
+    pub options: Options,
+    pub condition: Option<Program>,
+    pub hit_condition: Option<HitCondition>,
+    pub log: Option<LogTemplate>,
+    /// Run-time addresses; empty when unverified.
+    pub addrs: Vec<u64>,
+    /// The line it really went to.
+    pub line: Option<u32>,
+    /// Path on this machine, as the compiler wrote it.
+    pub file: Option<String>,
+    /// Why it is not verified, or a remark.
+    pub message: Option<String>,
+    /// Hits whose condition was true.
+    pub hits: u64,
+}
+
+impl Breakpoint {
+    pub fn verified(&self) -> bool {
+        !self.addrs.is_empty()
+    }
+
+    /// Counts a hit whose condition was true, and says whether it stops.
+    pub fn count_hit(&mut self) -> bool {
+        self.hits += 1;
+        self.hit_condition.as_ref().is_none_or(|h| h.holds(self.hits))
+    }
+}
+
+/// All user breakpoints.
+#[derive(Default)]
+pub struct Breakpoints {
+    list: BTreeMap<BreakpointId, Breakpoint>,
+    last_id: i64,
+}
+
+impl Breakpoints {
+    pub fn next_id(&mut self) -> BreakpointId {
+        self.last_id += 1;
+        BreakpointId(self.last_id)
+    }
+
+    pub fn insert(&mut self, b: Breakpoint) {
+        self.list.insert(b.id, b);
+    }
+
+    pub fn get(&self, id: BreakpointId) -> Option<&Breakpoint> {
+        self.list.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: BreakpointId) -> Option<&mut Breakpoint> {
+        self.list.get_mut(&id)
+    }
+
+    pub fn remove(&mut self, id: BreakpointId) -> Option<Breakpoint> {
+        self.list.remove(&id)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Breakpoint> {
+        self.list.values()
+    }
+
+    /// Ids of the breakpoints whose place is in the group that a set request replaces.
+    pub fn group(&self, mut same: impl FnMut(&Place) -> bool) -> Vec<BreakpointId> {
+        self.list.values().filter(|b| same(&b.place)).map(|b| b.id).collect()
+    }
+}

@@ -1,0 +1,237 @@
+//! The program under the debugger: back end, image, and the threads of the present stop. Resuming, stepping over a breakpoint
+//! and delivering signals happen here and nowhere else.
+//!
+//! The rule that must hold: between a reported hit and the execution of the instruction there no signal reaches that thread, and
+//! no signal is ever dropped (a lost SIGURG hangs Go's scheduler).
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use crossbeam_channel::Receiver;
+use golang::{MadeTypes, Process, ThreadState};
+use image::Image;
+use machine::{Memory, Regs};
+use target::{Action, Event, Plan, Signal, Target, TargetError, Tid};
+
+use super::table::{AddressTable, Owner};
+
+/// One instruction, others held; a SYSCALL releases them. Far above any real step.
+const STEP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// The stopped or running program.
+pub struct Inferior {
+    target: Box<dyn Target>,
+    events: Receiver<Event>,
+    /// Events that arrived while something else was awaited; handled before new ones.
+    backlog: VecDeque<Event>,
+    pub image: Arc<Image>,
+    pub made: Arc<MadeTypes>,
+    memory: Arc<dyn Memory>,
+    /// Registers read so far at this stop.
+    threads: Vec<ThreadState>,
+    all_threads_read: bool,
+    /// The thread whose breakpoint hit was reported and whose instruction there has not run yet.
+    at_breakpoint: Option<Tid>,
+    /// Signals that stopped a thread and are delivered with the next resume.
+    signals: Vec<(Tid, Signal)>,
+    table: AddressTable,
+}
+
+impl Inferior {
+    pub fn new(target: Box<dyn Target>, events: Receiver<Event>, image: Arc<Image>) -> Self {
+        let memory = target.memory();
+        Inferior {
+            target,
+            events,
+            backlog: VecDeque::new(),
+            image,
+            made: Arc::new(MadeTypes::default()),
+            memory,
+            threads: Vec::new(),
+            all_threads_read: false,
+            at_breakpoint: None,
+            signals: Vec::new(),
+            table: AddressTable::default(),
+        }
+    }
+
+    pub fn target(&mut self) -> &mut dyn Target {
+        &mut *self.target
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.target.pid()
+    }
+
+    pub fn description(&self) -> String {
+        self.target.description()
+    }
+
+    /// The channel the session selects on.
+    pub fn events(&self) -> &Receiver<Event> {
+        &self.events
+    }
+
+    /// An event that was set aside earlier.
+    pub fn next_backlog(&mut self) -> Option<Event> {
+        self.backlog.pop_front()
+    }
+
+    pub fn set_aside(&mut self, e: Event) {
+        self.backlog.push_back(e);
+    }
+
+    pub fn memory(&self) -> &Arc<dyn Memory> {
+        &self.memory
+    }
+
+    /// The process as far as its threads have been read; see [`Self::read_thread`] and [`Self::read_all_threads`].
+    pub fn process(&self) -> Process<'_> {
+        Process::new(&self.image, &*self.memory, &self.threads, &self.made)
+    }
+
+    /// The same over another memory: one with a budget and a cancel token.
+    pub fn process_over<'a>(&'a self, mem: &'a dyn Memory) -> Process<'a> {
+        Process::new(&self.image, mem, &self.threads, &self.made)
+    }
+
+    pub fn threads(&self) -> &[ThreadState] {
+        &self.threads
+    }
+
+    /// A thread's registers at this stop, read once.
+    pub fn read_thread(&mut self, tid: Tid) -> Result<&ThreadState, TargetError> {
+        if let Some(i) = self.threads.iter().position(|t| t.tid == tid.0)
+            && self.threads.get(i).is_some()
+        {
+            return self.threads.get(i).ok_or(TargetError::NoSuchThread(tid));
+        }
+        let regs = self.target.read_regs(tid)?;
+        self.threads.push(ThreadState { tid: tid.0, regs });
+        self.threads.last().ok_or(TargetError::NoSuchThread(tid))
+    }
+
+    /// Registers of every thread, once per stop. Costs 0.05 to 0.4 ms a thread through gdbserver. A thread that is gone is left out.
+    pub fn read_all_threads(&mut self) -> Result<(), TargetError> {
+        if self.all_threads_read {
+            return Ok(());
+        }
+        for tid in self.target.threads()? {
+            let _gone = self.read_thread(tid);
+        }
+        self.all_threads_read = true;
+        Ok(())
+    }
+
+    /// Writes registers of a thread, at the target and in what was read.
+    pub fn write_regs(&mut self, tid: Tid, regs: &Regs) -> Result<(), TargetError> {
+        self.target.write_regs(tid, regs)?;
+        if let Some(t) = self.threads.iter_mut().find(|t| t.tid == tid.0) {
+            t.regs = regs.clone();
+        }
+        Ok(())
+    }
+
+    pub fn write_memory(&mut self, addr: u64, bytes: &[u8]) -> Result<(), TargetError> {
+        self.target.write_memory(addr, bytes)
+    }
+
+    // ---- breakpoints
+
+    pub fn arm(&mut self, addr: u64, owner: Owner) -> Result<(), TargetError> {
+        self.table.add(&mut *self.target, addr, owner)
+    }
+
+    pub fn disarm_where(&mut self, gone: impl Fn(Owner) -> bool) -> Result<(), TargetError> {
+        self.table.remove_where(&mut *self.target, gone)
+    }
+
+    pub fn owners(&self, addr: u64) -> Vec<Owner> {
+        self.table.owners(addr)
+    }
+
+    pub fn forget_breakpoints(&mut self) {
+        self.table.forget_all();
+    }
+
+    // ---- running
+
+    /// A thread's breakpoint hit was taken note of: it is stepped over before the next resume.
+    pub fn note_hit(&mut self, tid: Tid) {
+        self.at_breakpoint = Some(tid);
+    }
+
+    /// A signal stopped a thread; it is delivered with the next resume.
+    pub fn note_signal(&mut self, tid: Tid, signal: Signal) {
+        self.signals.push((tid, signal));
+    }
+
+    /// What was read at this stop is void.
+    fn forget_stop(&mut self) {
+        self.threads.clear();
+        self.all_threads_read = false;
+    }
+
+    /// Lets everything run. `from` is the thread that the user looked at: a breakpoint set at its pc meanwhile does not hit at once.
+    pub fn resume(&mut self, from: Option<Tid>) -> Result<(), TargetError> {
+        if !self.backlog.is_empty() {
+            // An event of the last run is not handled yet; it decides. The session takes it from the backlog.
+            self.forget_stop();
+            return Ok(());
+        }
+        let over = match (self.at_breakpoint.take(), from) {
+            (Some(t), _) => Some(t),
+            (None, Some(t)) => {
+                let pc = self.read_thread(t).map(|t| t.regs.pc()).unwrap_or(0);
+                self.target.has_breakpoint(pc).then_some(t)
+            }
+            (None, None) => None,
+        };
+        if let Some(tid) = over
+            && self.step_instruction(tid)?
+        {
+            return Ok(());
+        }
+        self.forget_stop();
+        let mut threads: Vec<(Tid, Action, Option<Signal>)> = Vec::new();
+        let mut later = Vec::new();
+        for (tid, sig) in std::mem::take(&mut self.signals) {
+            // One signal per thread and resume; a second one waits.
+            if threads.iter().any(|t| t.0 == tid) {
+                later.push((tid, sig));
+            } else {
+                threads.push((tid, Action::Continue, Some(sig)));
+            }
+        }
+        self.signals = later;
+        self.target.resume(&Plan { threads, run_others: true })
+    }
+
+    /// Executes one instruction of `tid`, a breakpoint under it lifted. True if another event came instead (it is in the backlog).
+    pub fn step_instruction(&mut self, tid: Tid) -> Result<bool, TargetError> {
+        let r = self.target.step_over(tid, STEP_DEADLINE)?;
+        self.forget_stop();
+        self.at_breakpoint = None;
+        self.signals.extend(r.pending);
+        match r.instead {
+            Some(e) => {
+                self.backlog.push_back(e);
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    pub fn interrupt(&mut self) -> Result<(), TargetError> {
+        self.target.interrupt()
+    }
+
+    /// Lets go of the program, breakpoints removed, held signals handed back.
+    pub fn detach(&mut self) -> Result<(), TargetError> {
+        self.disarm_where(|_| true)?;
+        self.target.detach()
+    }
+
+    pub fn kill(&mut self) -> Result<(), TargetError> {
+        self.target.kill()
+    }
+}

@@ -1,0 +1,8 @@
+//! Control of the program: breakpoints, steps, signals, resuming. Knows the target and Go's stacks; nothing of DAP.
+
+pub mod breakpoints;
+pub mod inferior;
+pub mod locate;
+pub mod plan;
+pub mod step;
+pub mod table;

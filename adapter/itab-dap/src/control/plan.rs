@@ -1,0 +1,177 @@
+//! Where the temporary breakpoints of a step go: rows of the function, its range bodies, callers, deferred calls, calls of the line.
+//!
+//! Pure: reads the stopped process, arms nothing. Row tables are cached by function.
+
+use std::{collections::HashMap, sync::Arc};
+
+use golang::{Frame, Process, Stack};
+use image::{FuncId, Function, Image};
+
+use super::step::{Accept, Meaning, Origin, Temporary};
+
+/// User frames above the current one that get a return breakpoint: the caller, and those a recovered panic may return into.
+const MAX_CALLERS: usize = 8;
+
+/// A place in a function where a source-level step can stop.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub pc: u64,
+    pub line: u32,
+    pub file: Arc<str>,
+    /// Inlined calls around the pc; 0 in the function itself.
+    pub depth: usize,
+}
+
+/// Rows and range bodies of functions, kept for the session (an image never changes).
+#[derive(Default)]
+pub struct RowCache {
+    rows: HashMap<FuncId, Arc<[Row]>>,
+    bodies: HashMap<FuncId, Arc<[FuncId]>>,
+}
+
+impl RowCache {
+    /// Statement starts of a function from the end of its prologue on, one for each run of rows of one line.
+    pub fn rows(&mut self, image: &Image, f: Function<'_>) -> Arc<[Row]> {
+        self.rows.entry(f.id()).or_insert_with(|| rows_of(image, f)).clone()
+    }
+
+    /// The range-over-func bodies (`F-range1`, nested ones too) of a function that is not one itself.
+    pub fn range_bodies(&mut self, image: &Image, f: Function<'_>) -> Arc<[FuncId]> {
+        self.bodies
+            .entry(f.id())
+            .or_insert_with(|| {
+                let prefix = format!("{}-range", f.name());
+                image.functions().iter().filter(|g| g.name().starts_with(&prefix)).filter(is_range_body).map(|g| g.id()).collect()
+            })
+            .clone()
+    }
+}
+
+fn is_range_body(f: &Function<'_>) -> bool {
+    f.name().rsplit("-range").next().is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn rows_of(image: &Image, f: Function<'_>) -> Arc<[Row]> {
+    let start = f.prologue_end();
+    let mut out: Vec<Row> = Vec::new();
+    let mut last: Option<(u32, Arc<str>, usize)> = None;
+    for r in f.rows() {
+        let depth = image.functions().inline_stack(r.start).len().saturating_sub(1);
+        let key = (r.line, r.file.clone(), depth);
+        let pc = if r.start < start && start < r.end { start } else { r.start };
+        if pc >= start && r.is_stmt && last.as_ref() != Some(&key) && r.line != 0 {
+            out.push(Row { pc, line: r.line, file: r.file.clone(), depth });
+        }
+        if pc >= start {
+            last = Some(key);
+        }
+    }
+    out.into()
+}
+
+/// What is known of the frame in which the step begins.
+pub struct Start<'a> {
+    pub process: &'a Process<'a>,
+    pub stack: &'a Stack,
+    pub origin: &'a Origin,
+    /// Inlined calls around the frame that the user looks at (0: the physical function).
+    pub depth: usize,
+}
+
+impl Start<'_> {
+    fn physical(&self) -> Option<Function<'_>> {
+        self.process.image.functions().get(self.origin.function?)
+    }
+
+    /// Every other line of the function and of its range bodies; with `into_inlined`, also inlined bodies of the current line.
+    pub fn lines(&self, cache: &mut RowCache, into_inlined: bool) -> Vec<Temporary> {
+        let image = self.process.image;
+        let mut out = Vec::new();
+        let Some(f) = self.physical() else { return out };
+        let root = self.origin.group.0.and_then(|id| image.functions().get(id)).unwrap_or(f);
+        let mut functions = vec![root];
+        let bodies = cache.range_bodies(image, root);
+        functions.extend(bodies.iter().filter_map(|id| image.functions().get(*id)));
+        let accept = if functions.len() > 1 { Accept::Group } else { Accept::Frame(self.origin.frame_offset) };
+        for g in functions {
+            let own = g.id() == f.id();
+            for row in cache.rows(image, g).iter() {
+                if own && self.is_current(row) {
+                    continue;
+                }
+                if row.depth > if own { self.depth } else { 0 } && !(into_inlined && own && self.is_called_from_here(row)) {
+                    continue;
+                }
+                out.push(Temporary { addr: row.pc, accept: accept.clone(), meaning: Meaning::Arrived });
+            }
+        }
+        out
+    }
+
+    fn is_current(&self, row: &Row) -> bool {
+        row.line == self.origin.line && *row.file == *self.origin.file && row.depth == self.depth
+    }
+
+    /// True if an inlined row is inside a call on the current line of the current frame.
+    fn is_called_from_here(&self, row: &Row) -> bool {
+        if row.depth <= self.depth {
+            return false;
+        }
+        let chain = self.process.image.functions().inline_stack(row.pc);
+        // Outermost last: the frame at our depth, and the line it is at.
+        chain
+            .iter()
+            .rev()
+            .nth(self.depth)
+            .is_some_and(|at| at.line == self.origin.line && *at.file == *self.origin.file)
+    }
+
+    /// Rows of the frames that an inlined frame was inlined into: where stepping out of it arrives.
+    pub fn outer_rows(&self, cache: &mut RowCache) -> Vec<Temporary> {
+        let Some(f) = self.physical() else { return Vec::new() };
+        cache
+            .rows(self.process.image, f)
+            .iter()
+            .filter(|r| r.depth < self.depth)
+            .map(|r| Temporary { addr: r.pc, accept: Accept::Frame(self.origin.frame_offset), meaning: Meaning::Arrived })
+            .collect()
+    }
+
+    /// Return addresses in the frames above: the next one that the author wrote, and more for panics that are recovered further up.
+    pub fn callers(&self) -> Vec<Temporary> {
+        let mut out: Vec<Temporary> = Vec::new();
+        let mut below: Option<&Frame> = None;
+        for frame in self.stack.frames.iter().filter(|f| !f.inlined) {
+            let Some(callee) = below.replace(frame) else { continue };
+            if frame.frame_offset >= self.origin.frame_offset && frame.pc == self.origin.pc {
+                continue;
+            }
+            if frame.wrapper || frame.runtime || self.is_between_range_body_and_function(frame) {
+                continue;
+            }
+            let meaning = match callee.function {
+                Some(from) if out.is_empty() => Meaning::Returned { from },
+                _ => Meaning::Arrived,
+            };
+            out.push(Temporary { addr: frame.pc, accept: Accept::Frame(frame.frame_offset), meaning });
+            if out.len() >= MAX_CALLERS {
+                break;
+            }
+        }
+        out
+    }
+
+    /// The iterator's frames between a range body and the function that wrote the loop are not where the author expects to be.
+    fn is_between_range_body_and_function(&self, frame: &Frame) -> bool {
+        let (_, group_offset) = self.origin.group;
+        group_offset != self.origin.frame_offset && frame.frame_offset > group_offset
+    }
+
+    /// The deferred call that runs first if the goroutine panics now.
+    pub fn deferred(&self) -> Vec<Temporary> {
+        let Some(pc) = self.process.next_deferred(self.origin.goid) else { return Vec::new() };
+        let Some(f) = self.process.image.functions().at(pc) else { return Vec::new() };
+        let addr = dispatch::body_of(self.process, pc).unwrap_or_else(|| f.prologue_end());
+        vec![Temporary { addr, accept: Accept::DeferredByPanic, meaning: Meaning::Arrived }]
+    }
+}

@@ -1,0 +1,182 @@
+//! One step in progress: its temporary breakpoints, and who may accept a hit of one.
+//!
+//! A step is a set of temporary breakpoints on a goroutine and a frame, then everything runs. It survives goroutine switches,
+//! stack growth (frames are named by their distance from the stack's top), recursion, defers, panics and other goroutines' stops.
+//! Must never run the program itself: it only says what to arm and what a hit means.
+
+use golang::{Frame, Process};
+use image::FuncId;
+
+/// What the user asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    Next,
+    In,
+    Out,
+    /// The dispatch step: into the call with this id.
+    Into { label: String },
+}
+
+/// Where the step began.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub goid: u64,
+    pub function: Option<FuncId>,
+    /// stack.hi - CFA of the physical frame, in bytes.
+    pub frame_offset: u64,
+    /// The frame of the function whose range-over-func body this is: (function, frame_offset); itself otherwise.
+    pub group: (Option<FuncId>, u64),
+    pub file: String,
+    pub line: u32,
+    pub pc: u64,
+}
+
+/// Who may accept a hit of a temporary breakpoint.
+#[derive(Clone, Debug)]
+pub enum Accept {
+    /// The same goroutine, the very frame.
+    Frame(u64),
+    /// The same goroutine, in the group's function at its offset, or in one of its range bodies with that frame on the stack.
+    Group,
+    /// The same goroutine, a frame below the offset, called from `return_pc` directly or through wrappers (if given).
+    Callee { below: u64, return_pc: Option<u64> },
+    /// The same goroutine, wherever.
+    Goroutine,
+    /// Another goroutine than the step's, whose stack is body, wrappers, goexit.
+    NewGoroutine,
+    /// The same goroutine, called by the runtime because of a panic.
+    DeferredByPanic,
+    /// The same goroutine, called by deferreturn, a return of the function, or by a panic.
+    Deferred,
+}
+
+/// What an accepted hit means.
+#[derive(Clone, Debug)]
+pub enum Meaning {
+    /// The step is over: an ordinary stop.
+    Arrived,
+    /// The step is over: back in the caller; results of the function that returned are in registers.
+    Returned { from: FuncId },
+    /// The body of a dispatch step.
+    Body { description: String },
+    /// At a CALL instruction of the line: find out where it goes.
+    Call { index: usize },
+    /// At the itab load of the pending call.
+    Load { index: usize },
+    /// The line was left without the call that was asked for.
+    LineLeft,
+}
+
+/// One temporary breakpoint.
+#[derive(Clone, Debug)]
+pub struct Temporary {
+    pub addr: u64,
+    pub accept: Accept,
+    pub meaning: Meaning,
+}
+
+/// The step in progress.
+pub struct Step {
+    pub kind: StepKind,
+    pub origin: Origin,
+    pub temporaries: Vec<Temporary>,
+    /// Calls of the line that `Meaning::Call` and `Meaning::Load` refer to.
+    pub calls: Vec<dispatch::CallSite>,
+}
+
+impl Step {
+    /// True if this hit counts for the step. `frame` is the top frame of the thread that hit.
+    pub fn accepts(&self, process: &Process<'_>, frame: &Frame, goid: Option<u64>, t: &Temporary) -> bool {
+        let same = goid == Some(self.origin.goid);
+        match &t.accept {
+            Accept::Frame(offset) => same && frame.frame_offset == *offset,
+            Accept::Group => same && self.in_group(process, frame),
+            Accept::Callee { below, return_pc } => {
+                same && frame.frame_offset > *below
+                    && return_pc.is_none_or(|pc| called_from(process, frame, pc, *below))
+            }
+            Accept::Goroutine => same,
+            Accept::NewGoroutine => goid.is_some() && !same && starts_goroutine(process, frame),
+            Accept::DeferredByPanic => same && matches!(deferred_by(process, frame), Some(DeferredBy::Panic)),
+            Accept::Deferred => same && deferred_by(process, frame).is_some(),
+        }
+    }
+
+    fn in_group(&self, process: &Process<'_>, frame: &Frame) -> bool {
+        let (function, offset) = self.origin.group;
+        if frame.function == function {
+            return frame.frame_offset == offset;
+        }
+        // A range-over-func body: the function that wrote the loop is further up.
+        let mut at = frame.clone();
+        for _ in 0..MAX_ITERATOR_FRAMES {
+            let Some(up) = process.caller_of(&at) else { return false };
+            if up.frame_offset == offset {
+                return up.function == function;
+            }
+            if up.frame_offset < offset {
+                return false;
+            }
+            at = up;
+        }
+        false
+    }
+}
+
+/// Frames between a range body and its function: the iterator and its helpers.
+const MAX_ITERATOR_FRAMES: usize = 64;
+/// Wrappers between a call and its body: `(*T).M` -> promoted -> ...
+const MAX_WRAPPERS: usize = 8;
+
+/// True if `frame` was called from the call that returns to `return_pc` in the frame at `offset`, wrappers in between allowed.
+fn called_from(process: &Process<'_>, frame: &Frame, return_pc: u64, offset: u64) -> bool {
+    let mut at = frame.clone();
+    for _ in 0..MAX_WRAPPERS {
+        let Some(up) = process.caller_of(&at) else { return false };
+        if up.frame_offset <= offset {
+            return up.frame_offset == offset && up.pc == return_pc;
+        }
+        if !up.wrapper {
+            return false;
+        }
+        at = up;
+    }
+    false
+}
+
+/// True if all callers of `frame` are wrappers down to `runtime.goexit`.
+fn starts_goroutine(process: &Process<'_>, frame: &Frame) -> bool {
+    let mut at = frame.clone();
+    for _ in 0..MAX_WRAPPERS {
+        match process.caller_of(&at) {
+            None => return true,
+            Some(up) if up.name == "runtime.goexit" => return true,
+            Some(up) if up.wrapper => at = up,
+            Some(_) => return false,
+        }
+    }
+    false
+}
+
+enum DeferredBy {
+    Panic,
+    Return,
+}
+
+/// Who runs `frame` as a deferred call, if it is one.
+fn deferred_by(process: &Process<'_>, frame: &Frame) -> Option<DeferredBy> {
+    let mut at = frame.clone();
+    for _ in 0..MAX_WRAPPERS {
+        let up = process.caller_of(&at)?;
+        match up.name.as_str() {
+            "runtime.gopanic" | "runtime.Goexit" | "runtime.(*_panic).nextDefer" => return Some(DeferredBy::Panic),
+            "runtime.deferreturn" => return Some(DeferredBy::Return),
+            "runtime.deferCallSave" | "runtime.callDeferred" | "runtime.reflectcallSave" => {}
+            _ if up.wrapper => {}
+            // An open-coded defer at the function's exit: a plain call by the function that deferred it.
+            _ => return Some(DeferredBy::Return).filter(|_| at.wrapper || up.runtime),
+        }
+        at = up;
+    }
+    None
+}

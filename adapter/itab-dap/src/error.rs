@@ -1,0 +1,80 @@
+//! The one table of refusals: what a client is told when a request fails. Each has an id, a text that says what to do next, and
+//! whether the user should see it. Nothing else in this crate builds an error response.
+
+use wire::Refusal;
+
+/// Every way in which a request can be refused. The numbers are Delve's where it has one (service/dap/error_ids.go).
+#[derive(Clone, Debug)]
+pub enum Refused {
+    /// A launch that failed: text of the cause.
+    Launch(String),
+    Attach(String),
+    Initialize(String),
+    /// A second launch or attach.
+    AlreadyStarted,
+    NoSession,
+    Running,
+    /// Ended, or not reading the program's state now.
+    Ended,
+    NoDebug,
+    Unsupported(String),
+    Threads(String),
+    StackTrace(String),
+    Scopes(String),
+    Variables(String),
+    Evaluate(String),
+    SetVariable(String),
+    Breakpoints(String),
+    /// A handle of an earlier stop.
+    Stale(&'static str, i64),
+    Step(String),
+    Disassemble(String),
+    Memory(String),
+    Exception(String),
+    Disconnect(String),
+    Dispatch(String),
+    Cancelled,
+}
+
+impl Refused {
+    /// (id, text, shown to the user).
+    fn parts(self) -> (i64, String, bool) {
+        match self {
+            Refused::Launch(s) => (3000, format!("Failed to launch: {s}"), true),
+            Refused::Attach(s) => (3001, format!("Failed to attach: {s}"), true),
+            Refused::Initialize(s) => (3002, format!("Failed to initialize: {s}"), true),
+            Refused::AlreadyStarted => {
+                (3000, "Failed to launch: this session already debugs a program; start another session".into(), true)
+            }
+            Refused::NoSession => (3000, "No debug session started: send launch or attach first".into(), true),
+            Refused::Running => (4000, "Unable to process: debuggee is running; pause it first".into(), false),
+            Refused::Ended => (4001, "The program has ended; start a new session".into(), false),
+            Refused::NoDebug => (4002, "The program runs without the debugger (noDebug); only disconnect works".into(), false),
+            Refused::Unsupported(c) => (9999, format!("Unsupported command: this adapter has no request {c:?}"), false),
+            Refused::Threads(s) => (2002, format!("Unable to list goroutines: {s}"), false),
+            Refused::StackTrace(s) => (2004, format!("Unable to produce stack trace: {s}"), false),
+            Refused::Scopes(s) => (2005, format!("Unable to list locals: {s}"), false),
+            Refused::Variables(s) => (2008, format!("Unable to look up variable: {s}"), false),
+            Refused::Evaluate(s) => (2009, format!("Unable to evaluate expression: {s}"), false),
+            Refused::SetVariable(s) => (2010, format!("Unable to set variable: {s}"), true),
+            Refused::Breakpoints(s) => (2002, format!("Unable to set or clear breakpoints: {s}"), true),
+            Refused::Stale(what, n) => {
+                (2008, format!("{what} {n} belongs to an earlier stop; ask again for the present one"), false)
+            }
+            Refused::Step(s) => (2012, format!("Unable to step: {s}"), true),
+            Refused::Disassemble(s) => (2013, format!("Unable to disassemble: {s}"), false),
+            Refused::Memory(s) => (2014, format!("Unable to access memory: {s}"), false),
+            Refused::Exception(s) => (2011, format!("Unable to get exception info: {s}"), false),
+            Refused::Disconnect(s) => (5000, format!("Disconnect failed: {s}"), true),
+            Refused::Dispatch(s) => (2020, format!("Unable to answer about dispatch: {s}"), false),
+            Refused::Cancelled => (2099, "cancelled".into(), false),
+        }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(r: Refused) -> Refusal {
+        let (id, message, show_user) = r.parts();
+        Refusal { id, message, show_user }
+    }
+}

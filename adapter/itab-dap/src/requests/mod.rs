@@ -1,0 +1,10 @@
+//! Handlers of requests, one file for each family. They turn core values into DAP types; nothing else does.
+
+pub(crate) mod breakpoints;
+mod disassemble;
+mod dispatch;
+mod evaluate;
+mod execution;
+mod stack;
+pub(crate) mod threads;
+mod variables;

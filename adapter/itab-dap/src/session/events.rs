@@ -1,0 +1,187 @@
+//! What the back end reports: stops, output, exits. Decides for each stop whether the user sees it.
+
+use target::{Event, Stop, Stream, Tid, Why};
+
+use super::{
+    Session, State,
+    stepping::Progress,
+    stop::{Reason, Reported},
+};
+use crate::control::{
+    breakpoints::Place,
+    table::{BreakpointId, Internal, Owner},
+};
+
+impl Session {
+    pub(super) fn on_target_event(&mut self, event: Event) {
+        match event {
+            Event::Stopped(stop) => self.on_stop(stop),
+            Event::Output { stream, bytes } => self.on_output(stream, &bytes),
+            Event::OutputClosed { stream } => self.flush_output(stream),
+            Event::Exited { code } => self.on_exit(code),
+            // As Delve: the number of the signal, negated... but clients read exit codes as unsigned: 128 + n as shells do.
+            Event::Signalled { signal } => {
+                self.console(&format!("Process {} was killed by signal {}.", self.pid(), signal.0));
+                self.on_exit(128 + signal.0);
+            }
+            Event::Exec { tid, path } => self.on_exec(tid, &path),
+            Event::Lost { why } => self.on_lost(&why),
+        }
+    }
+
+    fn on_stop(&mut self, stop: Stop) {
+        let tid = stop.tid;
+        self.stopped_tid = Some(tid);
+        match stop.why {
+            Why::Breakpoint(addr) => self.on_breakpoint(tid, addr),
+            Why::Signal(signal) => {
+                if let Some(inf) = self.inferior.as_mut() {
+                    inf.note_signal(tid, signal);
+                }
+                self.go_on();
+            }
+            Why::Interrupted => self.on_interrupted(tid),
+            Why::HardTrap => {
+                let goid = self.goid_of(tid);
+                self.report(Reported::new(Reason::Breakpoint, goid));
+            }
+            Why::StepDone => {
+                let goid = self.goid_of(tid);
+                self.report(Reported::step(goid));
+            }
+            Why::Spurious => self.go_on(),
+        }
+    }
+
+    /// Our interrupt came through: for the user's pause a stop, else (it was overtaken by another stop) nothing.
+    fn on_interrupted(&mut self, tid: Tid) {
+        if self.pause_wanted.take().is_some() {
+            self.cancel_step();
+            let goid = self.goroutine_to_show(tid);
+            self.report(Reported::new(Reason::Pause, goid));
+        } else {
+            self.go_on();
+        }
+    }
+
+    fn on_breakpoint(&mut self, tid: Tid, addr: u64) {
+        let Some(inf) = self.inferior.as_mut() else { return };
+        inf.note_hit(tid);
+        let owners = inf.owners(addr);
+        if owners.is_empty() || inf.read_thread(tid).is_err() {
+            return self.go_on();
+        }
+        let goid = self.goid_of(tid);
+        let mut hit: Vec<BreakpointId> = Vec::new();
+        let mut progress = None;
+        let mut internal = None;
+        for owner in owners {
+            match owner {
+                Owner::User(id) if self.user_breakpoint_stops(tid, goid, id) => hit.push(id),
+                Owner::User(_) => {}
+                Owner::Internal(i) => internal = internal.or_else(|| self.on_internal(tid, goid, i)),
+                Owner::Temporary(i) if progress.is_none() => {
+                    if let Some(frame) = self.top_frame(tid)
+                        && let Progress::Finished(r) = self.on_temporary(tid, goid, &frame, i)
+                    {
+                        progress = Some(r);
+                    }
+                }
+                Owner::Temporary(_) => {}
+            }
+        }
+        if !hit.is_empty() {
+            self.cancel_step();
+            return self.report(self.breakpoint_report(goid, &hit));
+        }
+        match internal.or(progress) {
+            Some(r) => {
+                self.cancel_step();
+                self.report(r);
+            }
+            None => self.go_on(),
+        }
+    }
+
+    fn breakpoint_report(&self, goid: Option<u64>, hit: &[BreakpointId]) -> Reported {
+        let place = hit.first().and_then(|id| self.breakpoints.get(*id)).map(|b| &b.place);
+        let reason = match place {
+            Some(Place::Function { .. }) => Reason::FunctionBreakpoint,
+            Some(Place::Instruction { .. }) => Reason::InstructionBreakpoint,
+            _ => Reason::Breakpoint,
+        };
+        let mut r = Reported::new(reason, goid);
+        r.hit = hit.iter().map(|id| id.0).collect();
+        r
+    }
+
+    /// Condition, hit condition and log message of one breakpoint.
+    fn user_breakpoint_stops(&mut self, tid: Tid, goid: Option<u64>, id: BreakpointId) -> bool {
+        match self.condition_holds(tid, id) {
+            Ok(false) => return false,
+            Ok(true) => {}
+            Err(why) => {
+                self.console(&format!("The condition of breakpoint {} failed: {why}", id.0));
+                return true;
+            }
+        }
+        let Some(b) = self.breakpoints.get_mut(id) else { return false };
+        if !b.count_hit() {
+            return false;
+        }
+        if b.log.is_none() {
+            return true;
+        }
+        self.log_point(tid, goid, id);
+        false
+    }
+
+    fn on_internal(&mut self, tid: Tid, goid: Option<u64>, which: Internal) -> Option<Reported> {
+        match which {
+            Internal::Entry => {
+                if let Some(inf) = self.inferior.as_mut() {
+                    let _gone = inf.disarm_where(|o| o == Owner::Internal(Internal::Entry));
+                }
+                Some(Reported::new(Reason::Entry, goid))
+            }
+            _ => self.exception_report(tid, goid, which),
+        }
+    }
+
+    /// Lets the program run on after a stop that the user does not see.
+    pub(super) fn go_on(&mut self) {
+        if let Err(e) = self.resume_from(None) {
+            self.console(&format!("The program could not be resumed: {e}"));
+            let goid = self.stopped_tid.and_then(|t| self.goid_of(t));
+            self.report(Reported::new(Reason::Pause, goid).described("the debugger could not resume the program".into()));
+        }
+    }
+
+    pub(super) fn resume_from(&mut self, from: Option<Tid>) -> Result<(), String> {
+        let Some(inf) = self.inferior.as_mut() else { return Err("no program".into()) };
+        inf.resume(from).map_err(|e| e.to_string())?;
+        self.state = State::Running;
+        Ok(())
+    }
+
+    fn on_output(&mut self, stream: Stream, bytes: &[u8]) {
+        let text = self.decoder(stream).push(bytes);
+        if !text.is_empty() {
+            self.output(stream, text);
+        }
+    }
+
+    fn flush_output(&mut self, stream: Stream) {
+        let text = self.decoder(stream).finish();
+        if !text.is_empty() {
+            self.output(stream, text);
+        }
+    }
+
+    fn on_exit(&mut self, code: i32) {
+        for s in [Stream::Stdout, Stream::Stderr] {
+            self.flush_output(s);
+        }
+        self.finish_program(code);
+    }
+}

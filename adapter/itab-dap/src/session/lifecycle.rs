@@ -1,0 +1,244 @@
+//! Beginning and end of a session: initialize, configurationDone, terminate, disconnect, exits, a client that is gone.
+
+use target::Tid;
+use wire::{Responder, events as ev, requests as rq, types as t};
+
+use super::{Reason, Reported, Session, State};
+use crate::{
+    control::table::{Internal, Owner},
+    error::Refused,
+};
+
+impl Session {
+    pub(super) fn on_initialize(&mut self, a: t::InitializeRequestArguments, r: Responder<rq::Initialize>) {
+        if a.path_format.as_ref().is_some_and(|p| p.as_str() != "path") {
+            return r.refuse(Refused::Initialize(format!("pathFormat {:?} is not supported; use \"path\"", a.path_format)).into());
+        }
+        if a.lines_start_at1 == Some(false) || a.columns_start_at1 == Some(false) {
+            return r.refuse(Refused::Initialize("only lines and columns that start at 1 are supported".into()).into());
+        }
+        self.client = super::Client {
+            id: a.client_id.unwrap_or_default(),
+            variable_type: a.supports_variable_type == Some(true),
+            variable_paging: a.supports_variable_paging == Some(true),
+            memory_references: a.supports_memory_references == Some(true),
+            progress: a.supports_progress_reporting == Some(true),
+            invalidated: a.supports_invalidated_event == Some(true),
+        };
+        r.answer(Ok(capabilities()));
+    }
+
+    pub(super) fn on_configuration_done(&mut self, r: Responder<rq::ConfigurationDone>) {
+        r.answer(Ok(()));
+        if self.state != State::Configuring {
+            return;
+        }
+        // nvim-dap can pause only what it has seen as a thread; Helix takes any later thread event for a stop's place.
+        self.event(ev::Thread { reason: "started".into(), thread_id: 1 });
+        self.event(ev::Continued { thread_id: 1, all_threads_continued: Some(true) });
+        if self.settings.common.stop_on_entry {
+            if self.attached {
+                let tid = self.inferior.as_mut().and_then(|i| i.target().threads().ok()?.first().copied());
+                self.stopped_tid = tid;
+                let goid = tid.and_then(|t| self.goroutine_to_show(t));
+                return self.report(Reported::new(Reason::Entry, goid));
+            }
+            self.arm_entry();
+        }
+        self.go_on();
+    }
+
+    fn arm_entry(&mut self) {
+        let Some(inf) = self.inferior.as_mut() else { return };
+        let main = inf.image.functions().by_name("main.main").into_iter().map(|f| f.prologue_end()).next();
+        if let Some(addr) = main
+            && let Err(e) = inf.arm(addr, Owner::Internal(Internal::Entry))
+        {
+            self.console(&format!("stopOnEntry: {e}"));
+        }
+    }
+
+    /// `terminate`: the launched program is killed; an attached one is let go, because nobody asked to end it.
+    pub(super) fn on_terminate(&mut self, r: Responder<rq::Terminate>) {
+        r.answer(Ok(()));
+        self.cancel_build();
+        if self.attached {
+            self.let_go();
+            return self.tell_terminated();
+        }
+        match self.state {
+            State::Ended => {}
+            State::Starting | State::Building => self.tell_terminated(),
+            _ => self.kill_program(),
+        }
+    }
+
+    pub(super) fn on_disconnect(&mut self, a: t::DisconnectArguments, r: Responder<rq::Disconnect>) {
+        self.cancel_build();
+        let kill = if self.attached { a.terminate_debuggee == Some(true) } else { a.terminate_debuggee != Some(false) || true };
+        match (self.exit_code, self.inferior.is_some()) {
+            (Some(code), _) => {
+                self.console(&format!("Process {} has exited with status {code}", self.last_pid));
+                self.console("Detaching");
+            }
+            (None, true) if kill => {
+                self.console("Detaching and terminating target process");
+                self.kill_quietly();
+            }
+            (None, true) => {
+                self.console("Detaching without terminating target process");
+                self.let_go();
+            }
+            (None, false) => self.stop_untraced(),
+        }
+        r.answer(Ok(()));
+        self.tell_terminated();
+        self.over = true;
+    }
+
+    /// EOF, SIGINT, SIGTERM: a launched program dies with us, an attached one goes on.
+    pub(super) fn client_is_gone(&mut self) {
+        self.cancel_build();
+        if self.inferior.is_some() && self.exit_code.is_none() {
+            if self.attached { self.let_go() } else { self.kill_quietly() }
+        }
+        self.stop_untraced();
+        self.over = true;
+    }
+
+    fn kill_program(&mut self) {
+        if let Some(inf) = self.inferior.as_mut()
+            && let Err(e) = inf.kill()
+        {
+            self.console(&format!("The program could not be killed: {e}"));
+        }
+        self.stop_untraced();
+    }
+
+    /// Kills and waits for the end without telling the client of the exit.
+    fn kill_quietly(&mut self) {
+        self.kill_program();
+        self.inferior = None;
+        self.state = State::Ended;
+    }
+
+    /// Lets an attached program run on, every breakpoint removed.
+    fn let_go(&mut self) {
+        let Some(mut inf) = self.inferior.take() else { return };
+        let stopped = self.state != State::Running || self.stop_for(&mut inf);
+        if !stopped {
+            tracing::warn!("the program did not stop for detaching");
+        }
+        if let Err(e) = inf.detach() {
+            self.console(&format!("Detaching failed: {e}"));
+        }
+        self.state = State::Ended;
+    }
+
+    fn stop_untraced(&mut self) {
+        if let Some(mut u) = self.untraced.take() {
+            u.kill();
+        }
+    }
+
+    /// The program is gone: `exited`, then `terminated`, once.
+    pub(super) fn finish_program(&mut self, code: i32) {
+        if self.state == State::Ended && self.exit_code.is_some() {
+            return;
+        }
+        self.last_pid = self.pid();
+        self.step = None;
+        self.exit_code = Some(code);
+        self.new_epoch();
+        self.inferior = None;
+        self.untraced = None;
+        self.untraced_events = None;
+        self.state = State::Ended;
+        self.event(ev::Exited { exit_code: i64::from(code.max(0)) });
+        self.tell_terminated();
+    }
+
+    fn tell_terminated(&mut self) {
+        if !std::mem::replace(&mut self.terminated, true) {
+            self.state = State::Ended;
+            self.event(ev::Terminated::default());
+        }
+    }
+
+    pub(super) fn on_lost(&mut self, why: &str) {
+        self.console(&format!("The debugger behind this session is gone: {why}. Start the session again."));
+        self.last_pid = self.pid();
+        self.step = None;
+        self.new_epoch();
+        self.inferior = None;
+        self.tell_terminated();
+    }
+
+    pub(super) fn on_program_channel_closed(&mut self) {
+        if self.inferior.is_some() {
+            self.on_lost("its event channel closed");
+        } else {
+            self.untraced_events = None;
+        }
+    }
+
+    pub(super) fn on_exec(&mut self, _tid: Tid, path: &std::path::Path) {
+        self.console(&format!("The program was replaced by {} (exec); it runs on without breakpoints.", path.display()));
+        if let Some(inf) = self.inferior.as_mut() {
+            inf.forget_breakpoints();
+        }
+        self.step = None;
+        self.go_on();
+    }
+
+    /// Nothing of ours is left behind.
+    pub(super) fn clean_up(&mut self) {
+        if let Some(path) = self.temporary_binary.take()
+            && let Err(e) = std::fs::remove_file(&path)
+            && e.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!("{} could not be removed: {e}", path.display());
+        }
+    }
+}
+
+/// Only what works is announced.
+fn capabilities() -> t::Capabilities {
+    let filter = |name: &str, label: &str, default: bool, description: &str| t::ExceptionBreakpointsFilter {
+        filter: name.into(),
+        label: label.into(),
+        default: Some(default),
+        description: Some(description.into()),
+        ..Default::default()
+    };
+    t::Capabilities {
+        supports_configuration_done_request: Some(true),
+        supports_function_breakpoints: Some(true),
+        supports_conditional_breakpoints: Some(true),
+        supports_hit_conditional_breakpoints: Some(true),
+        supports_log_points: Some(true),
+        supports_evaluate_for_hovers: Some(true),
+        supports_set_variable: Some(true),
+        supports_step_in_targets_request: Some(true),
+        supports_stepping_granularity: Some(true),
+        supports_exception_info_request: Some(true),
+        supports_delayed_stack_trace_loading: Some(true),
+        supports_terminate_request: Some(true),
+        supports_cancel_request: Some(true),
+        supports_clipboard_context: Some(true),
+        supports_disassemble_request: Some(true),
+        supports_instruction_breakpoints: Some(true),
+        supports_read_memory_request: Some(true),
+        exception_breakpoint_filters: Some(vec![
+            filter("unrecovered-panic", "Unrecovered Panics", true, "Stop when a panic that nothing recovered ends the program"),
+            filter("runtime-fatal-throw", "Fatal Throws", true, "Stop when the Go runtime gives up (deadlock, concurrent map writes)"),
+            filter("panic", "All Panics", false, "Stop at every panic where it happens, also those that are recovered"),
+        ]),
+        ..Default::default()
+    }
+}
+
+/// What an attached session offers on top.
+pub(super) fn attach_capabilities() -> t::Capabilities {
+    t::Capabilities { support_terminate_debuggee: Some(true), ..Default::default() }
+}

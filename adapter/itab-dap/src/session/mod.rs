@@ -1,0 +1,231 @@
+//! One debug session: the thread that owns all state, and its loop over one closed set of events.
+//!
+//! Running is a state, not a call: the loop never waits for the program. Each request declares when it may run (`route.rs`); the
+//! loop enforces that. Must never block on the client (the writer queues) nor on the program (its events arrive on a channel).
+
+mod events;
+mod exceptions;
+mod handles;
+mod lifecycle;
+mod output;
+mod route;
+mod start;
+mod stepping;
+mod stop;
+mod view;
+
+use std::{
+    io::{Read, Write},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
+use target::{Stream, Tid, Untraced};
+use wire::{Incoming, Outgoing, events as ev};
+
+pub(crate) use self::{
+    handles::Handles,
+    stop::{Exception, Reason, Reported},
+    view::{FrameHandle, VariableHandle},
+};
+use crate::{
+    control::{breakpoints::Breakpoints, inferior::Inferior, plan::RowCache, step::Step, table::BreakpointId},
+    settings::Settings,
+    signals,
+    source::Sources,
+};
+
+/// What the client is connected by: decides what a closed stream means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Stdio,
+    Socket,
+}
+
+/// Where the session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// No program yet.
+    Starting,
+    /// The build is under way.
+    Building,
+    /// The program stands at its first instruction (or was just attached to) and the client configures.
+    Configuring,
+    Stopped,
+    Running,
+    /// The program is gone; the client has been told.
+    Ended,
+}
+
+/// What the client said of itself in `initialize`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Client {
+    pub(crate) id: String,
+    pub(crate) variable_type: bool,
+    pub(crate) variable_paging: bool,
+    pub(crate) memory_references: bool,
+    pub(crate) progress: bool,
+    pub(crate) invalidated: bool,
+}
+
+/// Work that other threads hand back to the session.
+pub(crate) enum Task {
+    BuildLine(String),
+    Built(Result<crate::build::Built, crate::build::BuildError>),
+}
+
+/// The session. Fields are grouped by the module that writes them.
+pub(crate) struct Session {
+    pub(crate) out: Outgoing,
+    pub(crate) state: State,
+    pub(crate) client: Client,
+    pub(crate) settings: Settings,
+    pub(crate) sources: Arc<Sources>,
+    // lifecycle.rs, start.rs
+    tasks: Sender<Task>,
+    launch: start::Launching,
+    attached: bool,
+    untraced: Option<Untraced>,
+    untraced_events: Option<Receiver<target::Event>>,
+    temporary_binary: Option<PathBuf>,
+    exit_code: Option<i32>,
+    over: bool,
+    // the program
+    pub(crate) inferior: Option<Inferior>,
+    stopped_tid: Option<Tid>,
+    /// The goroutine the user looks at.
+    pub(crate) selected: Option<u64>,
+    pub(crate) current: Option<Reported>,
+    pause_wanted: Option<u64>,
+    step: Option<Step>,
+    pub(crate) returned: Option<golang::Returned>,
+    rows: RowCache,
+    pub(crate) breakpoints: Breakpoints,
+    pub(crate) exception_filters: Vec<String>,
+    // views
+    pub(crate) frames: Handles<FrameHandle>,
+    pub(crate) variables: Handles<VariableHandle>,
+    /// Frame ids already given for (goroutine, index) at this stop.
+    frame_ids: std::collections::HashMap<(u64, usize), i64>,
+    stdout: output::Decoder,
+    stderr: output::Decoder,
+}
+
+/// Runs one session over a pair of streams until the client is gone or has disconnected.
+pub fn serve<R, W>(read: R, write: W, transport: Transport)
+where
+    R: Read + Send + 'static,
+    W: Write + Send + 'static,
+{
+    let signals = signals::install().unwrap_or_else(|e| {
+        tracing::warn!("signals are not caught: {e}");
+        never()
+    });
+    let (incoming, out) = wire::server(read, write);
+    let (tasks_tx, tasks) = unbounded();
+    let mut session = Session::new(out, tasks_tx);
+    tracing::info!(?transport, "session begins");
+    while !session.over {
+        session.turn(&incoming, &tasks, &signals);
+    }
+    session.clean_up();
+    session.out.flush();
+}
+
+impl Session {
+    fn new(out: Outgoing, tasks: Sender<Task>) -> Self {
+        Session {
+            out,
+            state: State::Starting,
+            client: Client::default(),
+            settings: Settings::default(),
+            sources: Arc::default(),
+            tasks,
+            launch: start::Launching::default(),
+            attached: false,
+            untraced: None,
+            untraced_events: None,
+            temporary_binary: None,
+            exit_code: None,
+            over: false,
+            inferior: None,
+            stopped_tid: None,
+            selected: None,
+            current: None,
+            pause_wanted: None,
+            step: None,
+            returned: None,
+            rows: RowCache::default(),
+            breakpoints: Breakpoints::default(),
+            exception_filters: vec!["unrecovered-panic".into(), "runtime-fatal-throw".into()],
+            frames: Handles::default(),
+            variables: Handles::default(),
+            frame_ids: std::collections::HashMap::new(),
+            stdout: output::Decoder::default(),
+            stderr: output::Decoder::default(),
+        }
+    }
+
+    /// One event.
+    fn turn(&mut self, incoming: &Receiver<Incoming>, tasks: &Receiver<Task>, signals: &Receiver<i32>) {
+        if let Some(e) = self.inferior.as_mut().and_then(Inferior::next_backlog) {
+            return self.on_target_event(e);
+        }
+        let silent = never();
+        let program = match (&self.inferior, &self.untraced_events) {
+            (Some(inf), _) => inf.events().clone(),
+            (None, Some(r)) => r.clone(),
+            (None, None) => silent,
+        };
+        select! {
+            recv(incoming) -> m => match m {
+                Ok(Incoming::Eof) | Err(_) => self.client_is_gone(),
+                Ok(m) => self.on_incoming(m),
+            },
+            recv(program) -> e => match e {
+                Ok(e) => self.on_target_event(e),
+                Err(_) => self.on_program_channel_closed(),
+            },
+            recv(tasks) -> t => if let Ok(t) = t { self.on_task(t) },
+            recv(signals) -> s => if let Ok(s) = s {
+                tracing::info!("signal {s}: ending the session");
+                self.client_is_gone();
+            },
+        }
+    }
+
+    pub(crate) fn event<E: wire::Event>(&self, body: E) {
+        self.out.event(body);
+    }
+
+    /// A line in the debug console.
+    pub(crate) fn console(&self, text: &str) {
+        self.event(ev::Output { category: Some("console".into()), output: format!("{text}\n"), ..Default::default() });
+    }
+
+    /// The program's own output.
+    fn output(&self, stream: Stream, text: String) {
+        let category = match stream {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        };
+        self.event(ev::Output { category: Some(category.into()), output: text, ..Default::default() });
+    }
+
+    fn decoder(&mut self, stream: Stream) -> &mut output::Decoder {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        self.inferior.as_ref().map_or(0, Inferior::pid)
+    }
+
+    /// The last user breakpoint ids, for messages.
+    pub(crate) fn breakpoint_ids(&self) -> Vec<BreakpointId> {
+        self.breakpoints.iter().map(|b| b.id).collect()
+    }
+}

@@ -1,0 +1,115 @@
+//! From a request's name to its handler. The one list of what this adapter answers, and of when each may run.
+
+use wire::{Incoming, RawRequest, Request, itab, requests as rq};
+
+use super::{Session, State};
+use crate::error::Refused;
+
+/// When a request may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum When {
+    Always,
+    /// Needs a program that can be stopped for a moment: breakpoints.
+    Program,
+    /// Reads or resumes a stopped program.
+    Stopped,
+}
+
+type Handler = fn(&mut Session, RawRequest);
+
+macro_rules! routes {
+    ($($request:ty, $when:ident, $handler:expr;)*) => {
+        fn route(command: &str) -> Option<(When, Handler)> {
+            match command {
+                $(<$request as Request>::COMMAND => Some((When::$when, |s, raw| {
+                    if let Some((arguments, responder)) = raw.parse::<$request>() {
+                        let handler: fn(&mut Session, <$request as Request>::Arguments, wire::Responder<$request>) = $handler;
+                        handler(s, arguments, responder);
+                    }
+                })),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+routes! {
+    rq::Initialize, Always, |s, a, r| s.on_initialize(a, r);
+    rq::ConfigurationDone, Always, |s, _, r| s.on_configuration_done(r);
+    rq::Disconnect, Always, |s, a, r| s.on_disconnect(a, r);
+    rq::Terminate, Always, |s, _, r| s.on_terminate(r);
+    rq::SetBreakpoints, Always, |s, a, r| s.on_set_breakpoints(a, r);
+    rq::SetFunctionBreakpoints, Always, |s, a, r| s.on_set_function_breakpoints(a, r);
+    rq::SetInstructionBreakpoints, Always, |s, a, r| s.on_set_instruction_breakpoints(a, r);
+    rq::SetExceptionBreakpoints, Always, |s, a, r| s.on_set_exception_breakpoints(a, r);
+    rq::Threads, Always, |s, _, r| s.on_threads(r);
+    rq::Pause, Program, |s, a, r| s.on_pause(a, r);
+    rq::Continue, Stopped, |s, a, r| s.on_continue(a, r);
+    rq::Next, Stopped, |s, a, r| s.on_next(a, r);
+    rq::StepIn, Stopped, |s, a, r| s.on_step_in(a, r);
+    rq::StepOut, Stopped, |s, a, r| s.on_step_out(a, r);
+    rq::StepInTargets, Stopped, |s, a, r| s.on_step_in_targets(a, r);
+    rq::StackTrace, Stopped, |s, a, r| s.on_stack_trace(a, r);
+    rq::Scopes, Stopped, |s, a, r| s.on_scopes(a, r);
+    rq::Variables, Stopped, |s, a, r| s.on_variables(a, r);
+    rq::SetVariable, Stopped, |s, a, r| s.on_set_variable(a, r);
+    rq::Evaluate, Always, |s, a, r| s.on_evaluate(a, r);
+    rq::ExceptionInfo, Stopped, |s, a, r| s.on_exception_info(a, r);
+    rq::Disassemble, Stopped, |s, a, r| s.on_disassemble(a, r);
+    rq::ReadMemory, Stopped, |s, a, r| s.on_read_memory(a, r);
+    rq::Locations, Stopped, |s, a, r| s.on_locations(a, r);
+    itab::Dispatch, Stopped, |s, a, r| s.on_itab_dispatch(a, r);
+    itab::DispatchStep, Stopped, |s, a, r| s.on_itab_dispatch_step(a, r);
+}
+
+impl Session {
+    pub(super) fn on_incoming(&mut self, m: Incoming) {
+        match m {
+            Incoming::Request(raw) => self.on_request(raw),
+            Incoming::Malformed { error } => self.console(&format!("A message from the client could not be read: {error}")),
+            Incoming::Eof => self.client_is_gone(),
+        }
+    }
+
+    fn on_request(&mut self, raw: RawRequest) {
+        let _span = tracing::debug_span!("request", command = raw.command(), seq = raw.seq()).entered();
+        match raw.command() {
+            "launch" => {
+                let arguments = raw.value();
+                if let Some((_, responder)) = raw.parse::<rq::Launch>() {
+                    self.on_launch(&arguments, responder);
+                }
+                return;
+            }
+            "attach" => {
+                let arguments = raw.value();
+                if let Some((_, responder)) = raw.parse::<rq::Attach>() {
+                    self.on_attach(&arguments, responder);
+                }
+                return;
+            }
+            _ => {}
+        }
+        let Some((when, handler)) = route(raw.command()) else {
+            let command = raw.command().to_string();
+            return raw.refuse(Refused::Unsupported(command).into());
+        };
+        if let Some(refused) = self.refusal(when) {
+            return raw.refuse(refused.into());
+        }
+        handler(self, raw);
+    }
+
+    /// Why a request may not run now.
+    fn refusal(&self, when: When) -> Option<Refused> {
+        let no_debug = self.untraced.is_some();
+        match (when, self.state) {
+            (When::Always, _) => None,
+            (_, _) if no_debug => Some(Refused::NoDebug),
+            (_, State::Starting | State::Building) => Some(Refused::NoSession),
+            (_, State::Ended) => Some(Refused::Ended),
+            (When::Stopped, State::Running) => Some(Refused::Running),
+            (When::Program | When::Stopped, _) => None,
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! Getting a program: launch (exec, debug, test), attach, and what a failed start says.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
+
+use crossbeam_channel::bounded;
+use image::Image;
+use target::{BackendChoice, LaunchSpec, Output, Stdin};
+use wire::{Responder, events as ev, requests as rq};
+
+use super::{Session, State, Task};
+use crate::{
+    build::{self, BuildRequest, Cancel},
+    config::{AttachConfig, BackendConfig, BackendKind, Common, LaunchConfig, Mode},
+    control::inferior::Inferior,
+    error::Refused,
+    settings::Settings,
+    source::{Sources, Substitution},
+};
+
+/// Events of the program that may wait for the session: output readers block when it is slow, so memory stays bounded.
+const EVENT_QUEUE: usize = 256;
+
+/// A launch under way.
+#[derive(Default)]
+pub(super) struct Launching {
+    config: Option<LaunchConfig>,
+    responder: Option<Responder<rq::Launch>>,
+    cancel: Option<Cancel>,
+    /// The build's directory is the test's working directory (mode `test`).
+    started: bool,
+}
+
+impl Session {
+    pub(super) fn on_launch(&mut self, arguments: &serde_json::Value, responder: Responder<rq::Launch>) {
+        if self.launch.started {
+            return responder.refuse(Refused::AlreadyStarted.into());
+        }
+        let config = match LaunchConfig::parse(arguments) {
+            Ok(c) => c,
+            Err(e) => return responder.refuse(Refused::Launch(e.to_string()).into()),
+        };
+        if let Err(why) = self.take_launch_settings(&config) {
+            return responder.refuse(Refused::Launch(why).into());
+        }
+        self.launch.started = true;
+        self.launch.responder = Some(responder);
+        match config.mode {
+            Mode::Exec => {
+                let program = PathBuf::from(config.program());
+                self.launch.config = Some(config);
+                self.start_launched(&program, None);
+            }
+            Mode::Debug | Mode::Test => self.start_build(config),
+            Mode::Core | Mode::Replay | Mode::Auto => {
+                self.launch_failed(format!("mode {:?} is not supported yet; use exec, debug or test", config.mode).to_lowercase());
+            }
+        }
+    }
+
+    fn take_launch_settings(&mut self, config: &LaunchConfig) -> Result<(), String> {
+        if let Some(dir) = config.dlv_cwd.as_deref().filter(|d| !d.is_empty()) {
+            std::env::set_current_dir(dir).map_err(|e| format!("dlvCwd {dir:?}: {e}"))?;
+        }
+        for n in &config.not_yet {
+            self.console(&n.to_string());
+        }
+        self.take_common_settings(&config.common);
+        Ok(())
+    }
+
+    fn take_common_settings(&mut self, common: &Common) {
+        let rules = common.substitute_path.iter().map(|r| Substitution { from: r.from.clone(), to: r.to.clone() }).collect();
+        self.sources = Arc::new(Sources::new(rules));
+        self.settings = Settings::new(common.clone());
+    }
+
+    // ---- build
+
+    fn start_build(&mut self, config: LaunchConfig) {
+        let cancel = Cancel::default();
+        let request = BuildRequest::from_launch(&config);
+        self.launch.config = Some(config);
+        self.launch.cancel = Some(cancel.clone());
+        self.state = State::Building;
+        self.event(ev::Output { category: Some("stdout".into()), output: format!("{}\n", request.describe()), ..Default::default() });
+        let tasks = self.tasks.clone();
+        let spawned = thread::Builder::new().name("build".into()).spawn(move || {
+            let lines = tasks.clone();
+            let result = build::build(&request, &cancel, &mut |line| {
+                let _session_gone = lines.send(Task::BuildLine(line.to_string()));
+            });
+            let _session_gone = tasks.send(Task::Built(result));
+        });
+        if let Err(e) = spawned {
+            self.launch_failed(format!("the build could not be started: {e}"));
+        }
+    }
+
+    pub(super) fn on_task(&mut self, task: Task) {
+        match task {
+            Task::BuildLine(line) => {
+                self.event(ev::Output { category: Some("stderr".into()), output: format!("{line}\n"), ..Default::default() });
+            }
+            Task::Built(Ok(built)) => {
+                self.temporary_binary = Some(built.binary.clone());
+                if self.launch.responder.is_none() {
+                    return; // cancelled by disconnect
+                }
+                self.start_launched(&built.binary, built.cwd.as_deref());
+            }
+            Task::Built(Err(e)) => self.launch_failed(e.to_string()),
+        }
+    }
+
+    /// Stops a build that nobody waits for any more.
+    pub(super) fn cancel_build(&mut self) {
+        if let Some(c) = self.launch.cancel.take() {
+            c.cancel();
+        }
+        if let Some(r) = self.launch.responder.take() {
+            r.refuse(Refused::Cancelled.into());
+        }
+    }
+
+    fn launch_failed(&mut self, why: String) {
+        self.launch.started = false;
+        self.state = State::Starting;
+        if let Some(r) = self.launch.responder.take() {
+            r.refuse(Refused::Launch(why).into());
+        }
+    }
+
+    // ---- launch
+
+    fn start_launched(&mut self, program: &Path, test_cwd: Option<&Path>) {
+        let Some(config) = self.launch.config.clone() else { return };
+        match self.try_launch(&config, program, test_cwd) {
+            Ok(()) => {
+                if let Some(r) = self.launch.responder.take() {
+                    r.answer(Ok(()));
+                }
+            }
+            Err(why) => self.launch_failed(why),
+        }
+    }
+
+    fn try_launch(&mut self, config: &LaunchConfig, program: &Path, test_cwd: Option<&Path>) -> Result<(), String> {
+        let program = absolute(program)?;
+        let spec = launch_spec(config, &program, test_cwd)?;
+        let (tx, rx) = bounded(EVENT_QUEUE);
+        if config.no_debug {
+            self.untraced = Some(target::run_untraced(&spec, tx).map_err(|e| e.to_string())?);
+            self.untraced_events = Some(rx);
+            self.state = State::Running;
+            return Ok(());
+        }
+        let image = Arc::new(Image::open(&program).map_err(|e| e.to_string())?);
+        let target = target::launch(&spec, &backend(&config.common.backend)?, tx).map_err(|e| e.to_string())?;
+        self.adopt(target, rx, image, false)?;
+        self.event(ev::Process {
+            name: program.to_string_lossy().into_owned(),
+            system_process_id: Some(i64::from(self.pid())),
+            is_local_process: Some(true),
+            start_method: Some("launch".into()),
+            pointer_size: Some(64),
+        });
+        self.event(ev::Initialized {});
+        Ok(())
+    }
+
+    // ---- attach
+
+    pub(super) fn on_attach(&mut self, arguments: &serde_json::Value, responder: Responder<rq::Attach>) {
+        if self.launch.started {
+            return responder.refuse(Refused::AlreadyStarted.into());
+        }
+        let result = AttachConfig::parse(arguments).map_err(|e| e.to_string()).and_then(|c| self.try_attach(&c));
+        match result {
+            Ok(()) => responder.answer(Ok(())),
+            Err(why) => responder.refuse(Refused::Attach(why).into()),
+        }
+    }
+
+    fn try_attach(&mut self, config: &AttachConfig) -> Result<(), String> {
+        for n in &config.not_yet {
+            self.console(&n.to_string());
+        }
+        self.take_common_settings(&config.common);
+        let pid = config.process_id.ok_or("processId is missing")?;
+        let program = match &config.program {
+            Some(p) => PathBuf::from(p),
+            None => PathBuf::from(format!("/proc/{pid}/exe")),
+        };
+        if !Path::new(&format!("/proc/{pid}")).exists() {
+            return Err(format!("there is no process {pid}"));
+        }
+        let image = Arc::new(Image::open(&program).map_err(|e| e.to_string())?);
+        let (tx, rx) = bounded(EVENT_QUEUE);
+        let target = target::attach(pid, &backend(&config.common.backend)?, tx).map_err(|e| e.to_string())?;
+        self.adopt(target, rx, image, true)?;
+        self.attached = true;
+        self.launch.started = true;
+        self.event(ev::Capabilities { capabilities: super::lifecycle::attach_capabilities() });
+        self.event(ev::Process {
+            name: self.inferior.as_ref().map(|i| i.image.path().to_string_lossy().into_owned()).unwrap_or_default(),
+            system_process_id: Some(i64::from(pid)),
+            is_local_process: Some(true),
+            start_method: Some("attach".into()),
+            pointer_size: Some(64),
+        });
+        self.event(ev::Initialized {});
+        Ok(())
+    }
+
+    /// The stopped process becomes the session's program.
+    fn adopt(
+        &mut self,
+        target: Box<dyn target::Target>,
+        events: crossbeam_channel::Receiver<target::Event>,
+        image: Arc<Image>,
+        attached: bool,
+    ) -> Result<(), String> {
+        let mut inferior = Inferior::new(target, events, image);
+        let entry = target::at_entry(inferior.pid());
+        match entry {
+            Ok(e) => inferior.image.set_bias(e.wrapping_sub(inferior.image.link_entry())),
+            Err(e) => {
+                let _gone = if attached { inferior.detach() } else { inferior.kill() };
+                return Err(e.to_string());
+            }
+        }
+        if self.settings.says_backend() {
+            self.console(&format!("Debugging with {}.", inferior.description()));
+        }
+        self.inferior = Some(inferior);
+        self.state = State::Configuring;
+        self.arm_exception_breakpoints();
+        Ok(())
+    }
+}
+
+fn absolute(program: &Path) -> Result<PathBuf, String> {
+    std::path::absolute(program).map_err(|e| format!("{}: {e}", program.display()))
+}
+
+fn backend(b: &BackendConfig) -> Result<BackendChoice, String> {
+    match b.kind {
+        BackendKind::Auto => Ok(BackendChoice::Auto),
+        BackendKind::Gdbserver => Ok(BackendChoice::Gdbserver(b.path.as_ref().map(PathBuf::from))),
+        BackendKind::Native => Ok(BackendChoice::Native),
+        BackendKind::Gdb | BackendKind::Lldb | BackendKind::Rr => Err(format!(
+            "backend {:?} is not supported yet; use \"auto\", \"gdbserver\" or \"native\"",
+            format!("{:?}", b.kind).to_lowercase()
+        )),
+    }
+}
+
+/// Arguments, environment, directory and files of the program, exact.
+fn launch_spec(config: &LaunchConfig, program: &Path, test_cwd: Option<&Path>) -> Result<LaunchSpec, String> {
+    let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
+    for (k, v) in &config.env {
+        match v {
+            Some(v) => env.insert(k.into(), v.into()),
+            None => env.remove(&OsString::from(k)),
+        };
+    }
+    let cwd = match config.cwd.as_deref().filter(|d| !d.is_empty()) {
+        Some(d) => Some(PathBuf::from(d)),
+        None => test_cwd.map(Path::to_path_buf),
+    };
+    if let Some(d) = &cwd
+        && !d.is_dir()
+    {
+        return Err(format!("the working directory {} does not exist", d.display()));
+    }
+    let file = |path: &Option<String>| path.as_deref().filter(|p| !p.is_empty()).map(PathBuf::from);
+    Ok(LaunchSpec {
+        program: program.to_path_buf(),
+        args: config.args.iter().map(Into::into).collect(),
+        env,
+        cwd,
+        stdin: file(&config.stdin_from).map_or(Stdin::Null, Stdin::File),
+        stdout: file(&config.stdout_to).map_or(Output::Piped, Output::File),
+        stderr: file(&config.stderr_to).map_or(Output::Piped, Output::File),
+        disable_aslr: true,
+    })
+}

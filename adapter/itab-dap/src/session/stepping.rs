@@ -1,0 +1,256 @@
+//! Steps: arming the temporary breakpoints of a plan, and going on when one of them is hit.
+
+use golang::{Frame, StackOf};
+use target::Tid;
+
+use super::{Session, stop::Reported};
+use crate::control::{
+    plan::Start,
+    step::{Accept, Meaning, Origin, Step, StepKind, Temporary},
+    table::Owner,
+};
+
+/// Frames read to find the callers of the stepping frame.
+const CALLER_FRAMES: usize = 40;
+
+/// What a hit of a temporary breakpoint led to.
+pub(super) enum Progress {
+    /// Not for this step, or the step goes on.
+    GoOn,
+    Finished(Reported),
+}
+
+impl Session {
+    /// Begins a step of the goroutine that the user chose. The program is stopped; it runs when this returns.
+    pub(super) fn begin_step(&mut self, goid: u64, kind: StepKind, chosen: Option<dispatch::CallSite>) -> Result<(), String> {
+        self.cancel_step();
+        let (step, from) = self.plan_step(goid, kind, chosen)?;
+        let Some(inf) = self.inferior.as_mut() else { return Err("no program".into()) };
+        let mut armed = 0;
+        let mut failed = None;
+        for (i, t) in step.temporaries.iter().enumerate() {
+            match inf.arm(t.addr, Owner::Temporary(i)) {
+                Ok(()) => armed += 1,
+                Err(e) => failed = Some(e.to_string()),
+            }
+        }
+        if armed == 0
+            && let Some(why) = failed
+        {
+            return Err(why);
+        }
+        self.step = Some(step);
+        self.resume_from(from)
+    }
+
+    /// Removes the temporary breakpoints of a step that is over.
+    pub(super) fn cancel_step(&mut self) {
+        if self.step.take().is_some()
+            && let Some(inf) = self.inferior.as_mut()
+            && let Err(e) = inf.disarm_where(|o| matches!(o, Owner::Temporary(_)))
+        {
+            tracing::warn!("a temporary breakpoint could not be removed: {e}");
+        }
+    }
+
+    fn plan_step(
+        &mut self,
+        goid: u64,
+        kind: StepKind,
+        chosen: Option<dispatch::CallSite>,
+    ) -> Result<(Step, Option<Tid>), String> {
+        let Some(inf) = self.inferior.as_mut() else { return Err("no program".into()) };
+        inf.read_all_threads().map_err(|e| e.to_string())?;
+        let process = inf.process();
+        let goroutine = process.goroutine(goid).ok_or_else(|| format!("goroutine {goid} does not exist any more"))?;
+        let thread = goroutine.thread.and_then(|tid| process.threads.iter().find(|t| t.tid == tid));
+        let of = match thread {
+            Some(t) => StackOf::Thread(t),
+            None => StackOf::Goroutine(&goroutine),
+        };
+        let stack = process.stack(of, 0, CALLER_FRAMES);
+        let top = stack.frames.first().ok_or("this goroutine has no frames to step in")?;
+        let origin = origin_of(&process, goid, top, &stack.frames);
+        let start = Start { process: &process, stack: &stack, origin: &origin, depth: inline_depth(&stack.frames) };
+        let mut temporaries = Vec::new();
+        let mut calls = Vec::new();
+        match &kind {
+            StepKind::Next => {
+                temporaries.extend(start.lines(&mut self.rows, false));
+                temporaries.extend(start.callers());
+                temporaries.extend(start.deferred());
+            }
+            StepKind::Out => {
+                let outer = start.outer_rows(&mut self.rows);
+                temporaries.extend(outer);
+                temporaries.extend(start.callers());
+                temporaries.extend(start.deferred());
+            }
+            StepKind::In => {
+                calls = self.step_in_calls(&process, top);
+                temporaries.extend(start.lines(&mut self.rows, true));
+                temporaries.extend(start.callers());
+                temporaries.extend(start.deferred());
+            }
+            StepKind::Into { .. } => {
+                calls.extend(chosen);
+                let leave = start.lines(&mut self.rows, false).into_iter().chain(start.callers()).chain(start.deferred());
+                temporaries.extend(leave.map(|t| Temporary { meaning: left(t.meaning), ..t }));
+            }
+        }
+        for (index, call) in calls.iter().enumerate() {
+            temporaries.extend(call_temporaries(index, call, &origin));
+        }
+        if temporaries.is_empty() {
+            return Err("there is nowhere to step to from here; use continue".into());
+        }
+        let from = thread.map(|t| Tid(t.tid));
+        Ok((Step { kind, origin, temporaries, calls }, from))
+    }
+
+    /// The calls of the line that a plain step-in may enter, in machine order of execution: the first one reached is entered.
+    fn step_in_calls(&self, process: &golang::Process<'_>, top: &Frame) -> Vec<dispatch::CallSite> {
+        dispatch::line_calls(process, top, &*self.sources)
+    }
+
+    /// A temporary breakpoint was hit in `frame`.
+    pub(super) fn on_temporary(&mut self, tid: Tid, goid: Option<u64>, frame: &Frame, index: usize) -> Progress {
+        let Some(step) = &self.step else { return Progress::GoOn };
+        let Some(t) = step.temporaries.get(index).cloned() else { return Progress::GoOn };
+        let accepted = self.inferior.as_ref().is_some_and(|inf| step.accepts(&inf.process(), frame, goid, &t));
+        if !accepted {
+            return Progress::GoOn;
+        }
+        match t.meaning {
+            Meaning::Arrived => Progress::Finished(Reported::step(goid)),
+            Meaning::Returned { from } => {
+                self.note_results(tid, from);
+                Progress::Finished(Reported::step(goid))
+            }
+            Meaning::Body { description } => Progress::Finished(Reported::step(goid).described(description)),
+            Meaning::LineLeft => {
+                self.console("The line was left without reaching the call that the step was for.");
+                Progress::Finished(Reported::step(goid))
+            }
+            Meaning::Call { index } | Meaning::Load { index } => {
+                self.enter_call(frame, index);
+                Progress::GoOn
+            }
+        }
+    }
+
+    /// At the CALL (or the itab load) of a call: where does it go? Arms the body and lets the program run on to it.
+    fn enter_call(&mut self, frame: &Frame, index: usize) {
+        let Some(inf) = self.inferior.as_ref() else { return };
+        let Some(step) = self.step.as_ref() else { return };
+        let Some(call) = step.calls.get(index) else { return };
+        let process = inf.process();
+        let explicit = matches!(step.kind, StepKind::Into { .. });
+        let landing = dispatch::landing(&process, frame, call);
+        let body = match landing {
+            Ok(b) => b,
+            Err(why) => {
+                if explicit {
+                    self.console(&format!("The call's target could not be found: {why}"));
+                }
+                return;
+            }
+        };
+        if !explicit && self.is_skipped(&process, &body) {
+            return;
+        }
+        let accept = match body.reached {
+            dispatch::Reached::Call => {
+                Accept::Callee { below: frame.frame_offset, return_pc: body.return_pc }
+            }
+            dispatch::Reached::NewGoroutine => Accept::NewGoroutine,
+            dispatch::Reached::Deferred => Accept::Deferred,
+        };
+        let description = body.description.clone();
+        self.arm_more(Temporary { addr: body.stop_pc, accept, meaning: Meaning::Body { description } });
+        if matches!(body.reached, dispatch::Reached::NewGoroutine | dispatch::Reached::Deferred) && explicit {
+            // The statement is over long before the body runs: leaving the line is not the end of this step.
+            self.drop_temporaries(|m| matches!(m, Meaning::LineLeft));
+        }
+    }
+
+    fn arm_more(&mut self, t: Temporary) {
+        let (Some(inf), Some(step)) = (self.inferior.as_mut(), self.step.as_mut()) else { return };
+        let index = step.temporaries.len();
+        match inf.arm(t.addr, Owner::Temporary(index)) {
+            Ok(()) => step.temporaries.push(t),
+            Err(e) => tracing::warn!("breakpoint on the body at {:#x}: {e}", t.addr),
+        }
+    }
+
+    fn drop_temporaries(&mut self, gone: impl Fn(&Meaning) -> bool) {
+        let (Some(inf), Some(step)) = (self.inferior.as_mut(), self.step.as_ref()) else { return };
+        let dropped = |o: Owner| match o {
+            Owner::Temporary(i) => step.temporaries.get(i).is_some_and(|t| gone(&t.meaning)),
+            _ => false,
+        };
+        if let Err(e) = inf.disarm_where(dropped) {
+            tracing::warn!("a temporary breakpoint could not be removed: {e}");
+        }
+    }
+
+    /// True if plain steps don't stop in this function: the runtime's internals, and what `skipPackages` names.
+    fn is_skipped(&self, process: &golang::Process<'_>, body: &dispatch::Landing) -> bool {
+        let Some(f) = process.image.functions().at(body.stop_pc) else { return true };
+        let package = f.package();
+        let internal = package == "runtime" || package.starts_with("runtime/internal/") || package.starts_with("internal/runtime/");
+        internal || self.settings.skips(&package, f.name())
+    }
+
+    /// Results of the function that just returned, while they are still in registers.
+    fn note_results(&mut self, tid: Tid, from: image::FuncId) {
+        let Some(inf) = self.inferior.as_ref() else { return };
+        let process = inf.process();
+        let Some(thread) = process.threads.iter().find(|t| t.tid == tid.0) else { return };
+        self.returned = golang::results_after_return(&process, from, &thread.regs);
+    }
+}
+
+/// What leaving the line means for a step into a chosen call.
+fn left(m: Meaning) -> Meaning {
+    match m {
+        Meaning::Arrived | Meaning::Returned { .. } => Meaning::LineLeft,
+        m => m,
+    }
+}
+
+fn call_temporaries(index: usize, call: &dispatch::CallSite, origin: &Origin) -> Vec<Temporary> {
+    let accept = Accept::Frame(origin.frame_offset);
+    call.call_pc
+        .map(|addr| Temporary { addr, accept, meaning: Meaning::Call { index } })
+        .into_iter()
+        .collect()
+}
+
+/// Inlined calls around the top frame.
+fn inline_depth(frames: &[Frame]) -> usize {
+    frames.iter().take_while(|f| f.inlined).count()
+}
+
+fn origin_of(process: &golang::Process<'_>, goid: u64, top: &Frame, frames: &[Frame]) -> Origin {
+    let mut group = (top.function, top.frame_offset);
+    if let Some(f) = top.function.and_then(|id| process.image.functions().get(id))
+        && let Some((root, _)) = f.name().split_once("-range")
+    {
+        let parent = frames.iter().find(|fr| {
+            !fr.inlined && fr.function.and_then(|id| process.image.functions().get(id)).is_some_and(|g| g.name() == root)
+        });
+        if let Some(p) = parent {
+            group = (p.function, p.frame_offset);
+        }
+    }
+    Origin {
+        goid,
+        function: top.function,
+        frame_offset: top.frame_offset,
+        group,
+        file: top.file.to_string(),
+        line: top.line,
+        pc: top.pc,
+    }
+}
