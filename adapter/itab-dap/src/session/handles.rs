@@ -26,6 +26,13 @@ impl<T> Handles<T> {
         id
     }
 
+    /// Puts a newer value behind a live id.
+    pub fn replace(&mut self, id: i64, value: T) {
+        if let Some(slot) = self.live.get_mut(&id) {
+            *slot = value;
+        }
+    }
+
     pub fn get(&self, id: i64) -> Option<&T> {
         self.live.get(&id)
     }

@@ -1,7 +1,7 @@
 //! Beginning and end of a session: initialize, configurationDone, terminate, disconnect, exits, a client that is gone.
 
 use target::Tid;
-use wire::{Responder, events as ev, requests as rq, types as t};
+use wire::{Responder, requests as rq, types as t};
 
 use super::{Reason, Reported, Session, State};
 use crate::{
@@ -12,10 +12,10 @@ use crate::{
 impl Session {
     pub(super) fn on_initialize(&mut self, a: t::InitializeRequestArguments, r: Responder<rq::Initialize>) {
         if a.path_format.as_ref().is_some_and(|p| p.as_str() != "path") {
-            return r.refuse(Refused::Initialize(format!("pathFormat {:?} is not supported; use \"path\"", a.path_format)).into());
+            return r.answer(Err(Refused::Initialize(format!("pathFormat {:?} is not supported; use \"path\"", a.path_format)).into()));
         }
         if a.lines_start_at1 == Some(false) || a.columns_start_at1 == Some(false) {
-            return r.refuse(Refused::Initialize("only lines and columns that start at 1 are supported".into()).into());
+            return r.answer(Err(Refused::Initialize("only lines and columns that start at 1 are supported".into()).into()));
         }
         self.client = super::Client {
             id: a.client_id.unwrap_or_default(),
@@ -34,8 +34,8 @@ impl Session {
             return;
         }
         // nvim-dap can pause only what it has seen as a thread; Helix takes any later thread event for a stop's place.
-        self.event(ev::Thread { reason: "started".into(), thread_id: 1 });
-        self.event(ev::Continued { thread_id: 1, all_threads_continued: Some(true) });
+        self.event(t::ThreadEvent { reason: "started".into(), thread_id: 1 });
+        self.event(t::ContinuedEvent { thread_id: 1, all_threads_continued: Some(true) });
         if self.settings.common.stop_on_entry {
             if self.attached {
                 let tid = self.inferior.as_mut().and_then(|i| i.target().threads().ok()?.first().copied());
@@ -154,14 +154,14 @@ impl Session {
         self.untraced = None;
         self.untraced_events = None;
         self.state = State::Ended;
-        self.event(ev::Exited { exit_code: i64::from(code.max(0)) });
+        self.event(t::ExitedEvent { exit_code: i64::from(code.max(0)) });
         self.tell_terminated();
     }
 
     fn tell_terminated(&mut self) {
         if !std::mem::replace(&mut self.terminated, true) {
             self.state = State::Ended;
-            self.event(ev::Terminated::default());
+            self.event(t::TerminatedEvent::default());
         }
     }
 

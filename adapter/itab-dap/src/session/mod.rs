@@ -3,6 +3,7 @@
 //! Running is a state, not a call: the loop never waits for the program. Each request declares when it may run (`route.rs`); the
 //! loop enforces that. Must never block on the client (the writer queues) nor on the program (its events arrive on a channel).
 
+mod calls;
 mod events;
 mod exceptions;
 mod handles;
@@ -22,12 +23,14 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
 use target::{Stream, Tid, Untraced};
-use wire::{Incoming, Outgoing, events as ev};
+use wire::{Incoming, Outgoing, types as t};
 
 pub(crate) use self::{
     handles::Handles,
+    calls::KnownCall,
+    exceptions::KNOWN_FILTERS,
     stop::{Exception, Reason, Reported},
-    view::{FrameHandle, VariableHandle},
+    view::{FrameHandle, ScopeKind, VariableHandle, stack_source},
 };
 use crate::{
     control::{breakpoints::Breakpoints, inferior::Inferior, plan::RowCache, step::Step, table::BreakpointId},
@@ -90,6 +93,8 @@ pub(crate) struct Session {
     untraced_events: Option<Receiver<target::Event>>,
     temporary_binary: Option<PathBuf>,
     exit_code: Option<i32>,
+    last_pid: i32,
+    terminated: bool,
     over: bool,
     // the program
     pub(crate) inferior: Option<Inferior>,
@@ -106,11 +111,16 @@ pub(crate) struct Session {
     // views
     pub(crate) frames: Handles<FrameHandle>,
     pub(crate) variables: Handles<VariableHandle>,
+    pub(crate) call_sites: calls::CallSites,
+    pub(crate) locations: Handles<(String, u32)>,
     /// Frame ids already given for (goroutine, index) at this stop.
     frame_ids: std::collections::HashMap<(u64, usize), i64>,
     stdout: output::Decoder,
     stderr: output::Decoder,
 }
+
+/// How long a client may take to read our last words.
+const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Runs one session over a pair of streams until the client is gone or has disconnected.
 pub fn serve<R, W>(read: R, write: W, transport: Transport)
@@ -122,7 +132,10 @@ where
         tracing::warn!("signals are not caught: {e}");
         never()
     });
-    let (incoming, out) = wire::server(read, write);
+    let (incoming, out) = match wire::server(read, write) {
+        Ok(pair) => pair,
+        Err(e) => return tracing::error!("no session: {e}"),
+    };
     let (tasks_tx, tasks) = unbounded();
     let mut session = Session::new(out, tasks_tx);
     tracing::info!(?transport, "session begins");
@@ -130,7 +143,7 @@ where
         session.turn(&incoming, &tasks, &signals);
     }
     session.clean_up();
-    session.out.flush();
+    session.out.flush(FLUSH);
 }
 
 impl Session {
@@ -148,6 +161,8 @@ impl Session {
             untraced_events: None,
             temporary_binary: None,
             exit_code: None,
+            last_pid: 0,
+            terminated: false,
             over: false,
             inferior: None,
             stopped_tid: None,
@@ -161,6 +176,8 @@ impl Session {
             exception_filters: vec!["unrecovered-panic".into(), "runtime-fatal-throw".into()],
             frames: Handles::default(),
             variables: Handles::default(),
+            call_sites: calls::CallSites::default(),
+            locations: Handles::default(),
             frame_ids: std::collections::HashMap::new(),
             stdout: output::Decoder::default(),
             stderr: output::Decoder::default(),
@@ -180,7 +197,7 @@ impl Session {
         };
         select! {
             recv(incoming) -> m => match m {
-                Ok(Incoming::Eof) | Err(_) => self.client_is_gone(),
+                Err(_) => self.client_is_gone(),
                 Ok(m) => self.on_incoming(m),
             },
             recv(program) -> e => match e {
@@ -201,7 +218,7 @@ impl Session {
 
     /// A line in the debug console.
     pub(crate) fn console(&self, text: &str) {
-        self.event(ev::Output { category: Some("console".into()), output: format!("{text}\n"), ..Default::default() });
+        self.event(t::OutputEvent { category: Some("console".into()), output: format!("{text}\n"), ..Default::default() });
     }
 
     /// The program's own output.
@@ -210,7 +227,7 @@ impl Session {
             Stream::Stdout => "stdout",
             Stream::Stderr => "stderr",
         };
-        self.event(ev::Output { category: Some(category.into()), output: text, ..Default::default() });
+        self.event(t::OutputEvent { category: Some(category.into()), output: text, ..Default::default() });
     }
 
     fn decoder(&mut self, stream: Stream) -> &mut output::Decoder {

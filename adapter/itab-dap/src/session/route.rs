@@ -22,7 +22,8 @@ macro_rules! routes {
         fn route(command: &str) -> Option<(When, Handler)> {
             match command {
                 $(<$request as Request>::COMMAND => Some((When::$when, |s, raw| {
-                    if let Some((arguments, responder)) = raw.parse::<$request>() {
+                    // Wrong arguments are answered where they are read.
+                    if let Ok((arguments, responder)) = raw.parse::<$request>() {
                         let handler: fn(&mut Session, <$request as Request>::Arguments, wire::Responder<$request>) = $handler;
                         handler(s, arguments, responder);
                     }
@@ -66,36 +67,42 @@ impl Session {
     pub(super) fn on_incoming(&mut self, m: Incoming) {
         match m {
             Incoming::Request(raw) => self.on_request(raw),
-            Incoming::Malformed { error } => self.console(&format!("A message from the client could not be read: {error}")),
-            Incoming::Eof => self.client_is_gone(),
+            Incoming::Malformed { reason, .. } => {
+                self.console(&format!("A message from the client could not be read: {reason}"));
+            }
+            Incoming::CancelProgress(_) => self.cancel_build(),
+            Incoming::Eof { reason } => {
+                if let Some(why) = reason {
+                    tracing::info!("the client is gone: {why}");
+                }
+                self.client_is_gone();
+            }
         }
     }
 
     fn on_request(&mut self, raw: RawRequest) {
-        let _span = tracing::debug_span!("request", command = raw.command(), seq = raw.seq()).entered();
-        match raw.command() {
+        let _span = tracing::debug_span!("request", command = raw.command, seq = raw.seq).entered();
+        match raw.command.as_str() {
             "launch" => {
-                let arguments = raw.value();
-                if let Some((_, responder)) = raw.parse::<rq::Launch>() {
+                if let Ok((arguments, responder)) = raw.parse_as::<rq::Launch, serde_json::Value>() {
                     self.on_launch(&arguments, responder);
                 }
                 return;
             }
             "attach" => {
-                let arguments = raw.value();
-                if let Some((_, responder)) = raw.parse::<rq::Attach>() {
+                if let Ok((arguments, responder)) = raw.parse_as::<rq::Attach, serde_json::Value>() {
                     self.on_attach(&arguments, responder);
                 }
                 return;
             }
             _ => {}
         }
-        let Some((when, handler)) = route(raw.command()) else {
-            let command = raw.command().to_string();
-            return raw.refuse(Refused::Unsupported(command).into());
+        let Some((when, handler)) = route(&raw.command) else {
+            let command = raw.command.clone();
+            return raw.refuse(&Refused::Unsupported(command).into());
         };
         if let Some(refused) = self.refusal(when) {
-            return raw.refuse(refused.into());
+            return raw.refuse(&refused.into());
         }
         handler(self, raw);
     }

@@ -11,7 +11,7 @@ use std::{
 use crossbeam_channel::bounded;
 use image::Image;
 use target::{BackendChoice, LaunchSpec, Output, Stdin};
-use wire::{Responder, events as ev, requests as rq};
+use wire::{Responder, requests as rq, types as t};
 
 use super::{Session, State, Task};
 use crate::{
@@ -39,14 +39,14 @@ pub(super) struct Launching {
 impl Session {
     pub(super) fn on_launch(&mut self, arguments: &serde_json::Value, responder: Responder<rq::Launch>) {
         if self.launch.started {
-            return responder.refuse(Refused::AlreadyStarted.into());
+            return responder.answer(Err(Refused::AlreadyStarted.into()));
         }
         let config = match LaunchConfig::parse(arguments) {
             Ok(c) => c,
-            Err(e) => return responder.refuse(Refused::Launch(e.to_string()).into()),
+            Err(e) => return responder.answer(Err(Refused::Launch(e.to_string()).into())),
         };
         if let Err(why) = self.take_launch_settings(&config) {
-            return responder.refuse(Refused::Launch(why).into());
+            return responder.answer(Err(Refused::Launch(why).into()));
         }
         self.launch.started = true;
         self.launch.responder = Some(responder);
@@ -88,7 +88,7 @@ impl Session {
         self.launch.config = Some(config);
         self.launch.cancel = Some(cancel.clone());
         self.state = State::Building;
-        self.event(ev::Output { category: Some("stdout".into()), output: format!("{}\n", request.describe()), ..Default::default() });
+        self.event(t::OutputEvent { category: Some("stdout".into()), output: format!("{}\n", request.describe()), ..Default::default() });
         let tasks = self.tasks.clone();
         let spawned = thread::Builder::new().name("build".into()).spawn(move || {
             let lines = tasks.clone();
@@ -105,7 +105,7 @@ impl Session {
     pub(super) fn on_task(&mut self, task: Task) {
         match task {
             Task::BuildLine(line) => {
-                self.event(ev::Output { category: Some("stderr".into()), output: format!("{line}\n"), ..Default::default() });
+                self.event(t::OutputEvent { category: Some("stderr".into()), output: format!("{line}\n"), ..Default::default() });
             }
             Task::Built(Ok(built)) => {
                 self.temporary_binary = Some(built.binary.clone());
@@ -124,7 +124,7 @@ impl Session {
             c.cancel();
         }
         if let Some(r) = self.launch.responder.take() {
-            r.refuse(Refused::Cancelled.into());
+            r.answer(Err(Refused::Cancelled.into()));
         }
     }
 
@@ -132,7 +132,7 @@ impl Session {
         self.launch.started = false;
         self.state = State::Starting;
         if let Some(r) = self.launch.responder.take() {
-            r.refuse(Refused::Launch(why).into());
+            r.answer(Err(Refused::Launch(why).into()));
         }
     }
 
@@ -163,14 +163,14 @@ impl Session {
         let image = Arc::new(Image::open(&program).map_err(|e| e.to_string())?);
         let target = target::launch(&spec, &backend(&config.common.backend)?, tx).map_err(|e| e.to_string())?;
         self.adopt(target, rx, image, false)?;
-        self.event(ev::Process {
+        self.event(t::ProcessEvent {
             name: program.to_string_lossy().into_owned(),
             system_process_id: Some(i64::from(self.pid())),
             is_local_process: Some(true),
             start_method: Some("launch".into()),
             pointer_size: Some(64),
         });
-        self.event(ev::Initialized {});
+        self.event(t::InitializedEvent {});
         Ok(())
     }
 
@@ -178,12 +178,12 @@ impl Session {
 
     pub(super) fn on_attach(&mut self, arguments: &serde_json::Value, responder: Responder<rq::Attach>) {
         if self.launch.started {
-            return responder.refuse(Refused::AlreadyStarted.into());
+            return responder.answer(Err(Refused::AlreadyStarted.into()));
         }
         let result = AttachConfig::parse(arguments).map_err(|e| e.to_string()).and_then(|c| self.try_attach(&c));
         match result {
             Ok(()) => responder.answer(Ok(())),
-            Err(why) => responder.refuse(Refused::Attach(why).into()),
+            Err(why) => responder.answer(Err(Refused::Attach(why).into())),
         }
     }
 
@@ -206,15 +206,15 @@ impl Session {
         self.adopt(target, rx, image, true)?;
         self.attached = true;
         self.launch.started = true;
-        self.event(ev::Capabilities { capabilities: super::lifecycle::attach_capabilities() });
-        self.event(ev::Process {
+        self.event(t::CapabilitiesEvent { capabilities: super::lifecycle::attach_capabilities() });
+        self.event(t::ProcessEvent {
             name: self.inferior.as_ref().map(|i| i.image.path().to_string_lossy().into_owned()).unwrap_or_default(),
             system_process_id: Some(i64::from(pid)),
             is_local_process: Some(true),
             start_method: Some("attach".into()),
             pointer_size: Some(64),
         });
-        self.event(ev::Initialized {});
+        self.event(t::InitializedEvent {});
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use golang::{Frame, Goroutine, Process, Stack, StackOf};
 use machine::{MemError, Memory};
 use target::Tid;
-use wire::{CancelToken, events as ev};
+use wire::{CancelToken, types as t};
 
 use super::{Reported, Session, State};
 use crate::error::Refused;
@@ -63,17 +63,48 @@ impl Session {
         self.frames.clear();
         self.variables.clear();
         self.frame_ids.clear();
+        self.call_sites.clear();
+        self.locations.clear();
         self.current = None;
         self.returned = None;
+    }
+
+    /// The user lets the program run: what the present stop showed is over.
+    pub(crate) fn leave_stop(&mut self) {
+        self.new_epoch();
+    }
+
+    /// The thread that the next resume steps over a breakpoint for: the one of the selected goroutine.
+    pub(crate) fn stopped_thread(&self) -> Option<Tid> {
+        self.stopped_tid
+    }
+
+    pub(crate) fn set_stopped_thread(&mut self, tid: Tid) {
+        self.stopped_tid = Some(tid);
+    }
+
+    pub(crate) fn want_pause(&mut self, goid: u64) {
+        self.pause_wanted = Some(goid);
+    }
+
+    pub(crate) fn tell_continued(&self, goid: u64) {
+        self.event(t::ContinuedEvent { thread_id: goid as i64, all_threads_continued: Some(true) });
+    }
+
+    /// The kernel thread that runs a goroutine at this stop.
+    pub(crate) fn thread_of(&mut self, goid: u64) -> Option<Tid> {
+        self.read_all().ok()?;
+        let inf = self.inferior.as_ref()?;
+        inf.process().goroutine(goid)?.thread.map(Tid)
     }
 
     /// Tells the client of a stop: exactly one event.
     pub(super) fn report(&mut self, r: Reported) {
         self.state = State::Stopped;
-        self.cancel_step_keeping_results();
+        self.cancel_step();
         let goid = r.goid.or_else(|| self.stopped_tid.and_then(|t| self.goroutine_to_show(t))).unwrap_or(1);
         self.selected = Some(goid);
-        self.event(ev::Stopped {
+        self.event(t::StoppedEvent {
             reason: r.reason.as_str().into(),
             description: r.description.clone(),
             thread_id: Some(goid as i64),

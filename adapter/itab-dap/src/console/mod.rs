@@ -1,0 +1,91 @@
+//! Commands of the debug console: every function of this adapter for clients without views (docs/PROTOCOL.md section 3).
+//!
+//! A single word that names a variable in scope is the variable; `:word` is always the command.
+
+mod commands;
+
+use crate::session::Session;
+
+/// What a command leads to.
+pub(crate) enum Answer {
+    Text(String),
+    Error(String),
+    /// The text is answered first; then the program runs.
+    ThenRun(String, Box<dyn FnOnce(&mut Session)>),
+}
+
+/// A command and its words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Command {
+    pub(crate) name: String,
+    pub(crate) rest: String,
+    /// `COMMAND > FILE`.
+    pub(crate) to_file: Option<String>,
+}
+
+/// Names of all commands, with their help line.
+pub(crate) const COMMANDS: &[(&str, &str)] = &[
+    ("help", "help: this list"),
+    ("dispatch", "dispatch [function] | dispatch step [N] | dispatch chain N: the calls of the line and their targets"),
+    ("itab", "itab EXPR | itab 0xADDR: the itab behind an interface value or at an address"),
+    ("goroutines", "goroutines [-all]: the goroutines"),
+    ("goroutine", "goroutine N: look at another goroutine"),
+    ("breaks", "breaks: the breakpoints"),
+    ("break", "break LOCATION: a function breakpoint; break -d N removes one"),
+    ("catch", "catch FILTER [on|off]: exception filters"),
+    ("regs", "regs: the registers of the selected frame"),
+    ("disass", "disass [-a]: the instructions of the line, or of the whole function"),
+    ("config", "config [NAME [VALUE]]: settings"),
+    ("dlv", "dlv help|config|sources: as in Delve's debug console"),
+];
+
+/// Splits a console line into a command, if it is one.
+pub(crate) fn parse(line: &str) -> Option<(Command, bool)> {
+    let line = line.trim();
+    let (forced, text) = match line.strip_prefix(':') {
+        Some(rest) => (true, rest.trim_start()),
+        None => (false, line),
+    };
+    let (text, to_file) = match text.rsplit_once(" > ") {
+        Some((head, file)) if !file.trim().is_empty() && !file.contains(['"', '\'', '(', ')']) => {
+            (head.trim_end(), Some(file.trim().to_string()))
+        }
+        _ => (text, None),
+    };
+    let name = text.split_whitespace().next()?;
+    if !COMMANDS.iter().any(|(n, _)| *n == name) {
+        return None;
+    }
+    let rest = text.get(name.len()..).unwrap_or_default().trim().to_string();
+    // `itab(x)` and `dispatch.field` are expressions; `x > y` with a variable named like a command as well.
+    if rest.starts_with(['(', '.', '[', '=', '+', '*', '/', '<', '>', '!', '&', '|', ',']) && name != "itab" && name != "goroutines" {
+        return None;
+    }
+    Some((Command { name: name.to_string(), rest, to_file }, forced))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(line: &str) -> Option<String> {
+        parse(line).map(|(c, _)| format!("{}|{}", c.name, c.rest))
+    }
+
+    #[test]
+    fn commands_are_told_from_expressions() {
+        assert_eq!(name("dispatch step 1").as_deref(), Some("dispatch|step 1"));
+        assert_eq!(name("  itab w "), Some("itab|w".into()));
+        assert_eq!(name("itab(w)"), None);
+        assert_eq!(name("x + 1"), None);
+        assert_eq!(name("config.Name"), None);
+        assert_eq!(name("config == nil"), None);
+        assert_eq!(parse(":dispatch").map(|c| c.1), Some(true));
+    }
+
+    #[test]
+    fn output_may_go_to_a_file() {
+        let (c, _) = parse("dispatch function > /tmp/x").unwrap();
+        assert_eq!((c.rest.as_str(), c.to_file.as_deref()), ("function", Some("/tmp/x")));
+    }
+}

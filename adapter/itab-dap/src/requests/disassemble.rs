@@ -1,0 +1,120 @@
+//! `disassemble`, `readMemory`, `locations`.
+
+use wire::{Responder, requests as rq, types as t};
+
+use crate::{error::Refused, requests::breakpoints::parse_address, session::Session};
+
+/// Instructions in one answer, at most.
+const MAX_INSTRUCTIONS: i64 = 20_000;
+/// Bytes in one answer of `readMemory`, at most.
+const MAX_BYTES: i64 = 1 << 20;
+/// The longest amd64 instruction; how far before an address decoding has to begin for each wanted instruction.
+const LONGEST: i64 = 15;
+
+impl Session {
+    pub(crate) fn on_disassemble(&mut self, a: t::DisassembleArguments, r: Responder<rq::Disassemble>) {
+        r.answer(self.disassemble(&a).map_err(Into::into));
+    }
+
+    fn disassemble(&mut self, a: &t::DisassembleArguments) -> Result<t::DisassembleResponse, Refused> {
+        let base = parse_address(&a.memory_reference)
+            .ok_or_else(|| Refused::Disassemble(format!("{:?} is not an address", a.memory_reference)))?;
+        let at = base.wrapping_add_signed(a.offset.unwrap_or(0));
+        let skip = a.instruction_offset.unwrap_or(0).clamp(-MAX_INSTRUCTIONS, MAX_INSTRUCTIONS);
+        let count = a.instruction_count.clamp(0, MAX_INSTRUCTIONS);
+        let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
+        let process = inf.process();
+        let listing = ::dispatch::disassemble_around(&process, at, skip, count as usize, LONGEST);
+        let mut last: Option<(String, u32)> = None;
+        let instructions = listing
+            .into_iter()
+            .map(|i| {
+                let place = inf.image.functions().location(i.addr).map(|l| (l.file.to_string(), l.line));
+                let fresh = place.is_some() && place != last;
+                let location = place.as_ref().filter(|_| fresh).and_then(|(f, _)| self.source_of(f));
+                let line = place.as_ref().filter(|_| fresh).map(|(_, n)| i64::from(*n));
+                if place.is_some() {
+                    last = place;
+                }
+                t::DisassembledInstruction {
+                    address: format!("{:#x}", i.addr),
+                    instruction: match &i.note {
+                        Some(n) => format!("{} ; {n}", i.text),
+                        None => i.text,
+                    },
+                    instruction_bytes: (!i.bytes.is_empty()).then(|| hex(&i.bytes)),
+                    symbol: i.symbol,
+                    location,
+                    line,
+                    presentation_hint: i.invalid.then(|| "invalid".into()),
+                    ..Default::default()
+                }
+            })
+            .collect();
+        Ok(t::DisassembleResponse { instructions })
+    }
+
+    pub(crate) fn on_read_memory(&mut self, a: t::ReadMemoryArguments, r: Responder<rq::ReadMemory>) {
+        r.answer(self.read_memory(&a).map_err(Into::into));
+    }
+
+    fn read_memory(&mut self, a: &t::ReadMemoryArguments) -> Result<t::ReadMemoryResponse, Refused> {
+        let base = parse_address(&a.memory_reference)
+            .ok_or_else(|| Refused::Memory(format!("{:?} is not an address", a.memory_reference)))?;
+        let addr = base.wrapping_add_signed(a.offset.unwrap_or(0));
+        let count = a.count.clamp(0, MAX_BYTES) as usize;
+        let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
+        let mut buf = vec![0; count];
+        let n = inf.memory().read(addr, &mut buf).map_err(|e| Refused::Memory(e.to_string()))?;
+        buf.truncate(n);
+        let missing = count - n;
+        Ok(t::ReadMemoryResponse {
+            address: format!("{addr:#x}"),
+            unreadable_bytes: (missing > 0).then_some(missing as i64),
+            data: (n > 0).then(|| base64(&buf)),
+        })
+    }
+
+    pub(crate) fn on_locations(&mut self, a: t::LocationsArguments, r: Responder<rq::Locations>) {
+        let found = self.locations.get(a.location_reference).cloned();
+        let body = found
+            .and_then(|(file, line)| Some((self.source_of(&file)?, line)))
+            .map(|(source, line)| t::LocationsResponse { source, line: i64::from(line.max(1)), ..Default::default() })
+            .ok_or(Refused::Stale("location", a.location_reference));
+        r.answer(body.map_err(Into::into));
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// RFC 4648 base64 with padding, as `readMemory` wants it.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
+        let n = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for i in 0..4 {
+            let index = (n >> (18 - 6 * i) & 63) as usize;
+            let letter = ALPHABET.get(index).copied().unwrap_or(b'=');
+            out.push(if i <= chunk.len() { char::from(letter) } else { '=' });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_pads() {
+        assert_eq!(base64(b""), "");
+        assert_eq!(base64(b"f"), "Zg==");
+        assert_eq!(base64(b"fo"), "Zm8=");
+        assert_eq!(base64(b"foo"), "Zm9v");
+        assert_eq!(base64(b"foobar"), "Zm9vYmFy");
+    }
+}
