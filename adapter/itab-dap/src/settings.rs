@@ -10,6 +10,18 @@ const ARRAY_VALUES: usize = 64;
 /// Time one request may spend reading values.
 const READ_MILLISECONDS: u64 = 2_000;
 
+/// Settings that `config` shows and changes.
+const NAMES: &[&str] = &[
+    "stackTraceDepth",
+    "maxStringLen",
+    "maxArrayValues",
+    "showGlobalVariables",
+    "showRegisters",
+    "hideSystemGoroutines",
+    "substitutePath",
+    "skipPackages",
+];
+
 /// What the session goes by.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
@@ -24,6 +36,66 @@ impl Settings {
     /// The console says which back end debugs the program, unless the client showed only its last line (Helix).
     pub(crate) fn says_backend(&self) -> bool {
         true
+    }
+
+    /// `config`: all settings; `config NAME`: one; `config NAME VALUE`: sets it. The second text names what was changed.
+    pub(crate) fn config(&mut self, text: &str) -> Result<(String, String), String> {
+        let (name, value) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let value = value.trim();
+        if name.is_empty() {
+            return Ok((NAMES.iter().map(|n| self.show(n)).collect::<Vec<_>>().join("\n"), String::new()));
+        }
+        if !NAMES.contains(&name) {
+            return Err(format!("there is no setting {name:?}; config lists them"));
+        }
+        if value.is_empty() {
+            return Ok((self.show(name), String::new()));
+        }
+        self.set(name, value)?;
+        Ok((self.show(name), name.to_string()))
+    }
+
+    fn show(&self, name: &str) -> String {
+        let c = &self.common;
+        let value = match name {
+            "stackTraceDepth" => c.stack_trace_depth.to_string(),
+            "maxStringLen" => self.limits().string.to_string(),
+            "maxArrayValues" => self.limits().array.to_string(),
+            "showGlobalVariables" => c.show_global_variables.to_string(),
+            "showRegisters" => c.show_registers.to_string(),
+            "hideSystemGoroutines" => c.hide_system_goroutines.to_string(),
+            "substitutePath" => {
+                format!("[{}]", c.substitute_path.iter().map(|r| format!("{:?}: {:?}", r.from, r.to)).collect::<Vec<_>>().join(", "))
+            }
+            "skipPackages" => format!("{:?}", c.skip_packages),
+            _ => String::new(),
+        };
+        format!("{name}\t{value}")
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let flag = || value.parse::<bool>().map_err(|_| format!("{name} is true or false, not {value:?}"));
+        let number = || value.parse::<u32>().map_err(|_| format!("{name} is a number, not {value:?}"));
+        let c = &mut self.common;
+        match name {
+            "stackTraceDepth" => c.stack_trace_depth = number()?.max(1),
+            "maxStringLen" => c.max_string_len = number()?,
+            "maxArrayValues" => c.max_array_values = number()?,
+            "showGlobalVariables" => c.show_global_variables = flag()?,
+            "showRegisters" => c.show_registers = flag()?,
+            "hideSystemGoroutines" => c.hide_system_goroutines = flag()?,
+            "skipPackages" => c.skip_packages = value.split_whitespace().map(str::to_string).collect(),
+            "substitutePath" => {
+                let words: Vec<&str> = value.split_whitespace().map(|w| w.trim_matches('"')).collect();
+                match words.as_slice() {
+                    ["-clear"] => c.substitute_path.clear(),
+                    [from, to] => c.substitute_path.push(crate::config::PathRule { from: (*from).into(), to: (*to).into() }),
+                    _ => return Err("write config substitutePath FROM TO, or -clear".into()),
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// True if plain steps don't stop in this package.

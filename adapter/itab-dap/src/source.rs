@@ -55,8 +55,8 @@ impl Sources {
 }
 
 impl dispatch::SourceText for Sources {
-    fn text(&self, file: &str) -> Option<Arc<str>> {
-        Sources::text(self, file)
+    fn source(&self, file: &str) -> Option<Arc<str>> {
+        self.text(file)
     }
 }
 

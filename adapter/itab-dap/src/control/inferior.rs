@@ -7,6 +7,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use crossbeam_channel::Receiver;
+use dispatch::Engine;
 use golang::{MadeTypes, Process, ThreadState};
 use image::Image;
 use machine::{Memory, Regs};
@@ -25,6 +26,7 @@ pub struct Inferior {
     backlog: VecDeque<Event>,
     pub image: Arc<Image>,
     pub made: Arc<MadeTypes>,
+    pub engine: Arc<Engine>,
     memory: Arc<dyn Memory>,
     /// Registers read so far at this stop.
     threads: Vec<ThreadState>,
@@ -45,6 +47,7 @@ impl Inferior {
             backlog: VecDeque::new(),
             image,
             made: Arc::new(MadeTypes::default()),
+            engine: Arc::new(Engine::new()),
             memory,
             threads: Vec::new(),
             all_threads_read: false,

@@ -2,6 +2,7 @@
 
 pub mod breakpoints;
 pub mod inferior;
+pub mod landing;
 pub mod locate;
 pub mod plan;
 pub mod step;

@@ -4,8 +4,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use dispatch::Engine;
 use golang::{Frame, Process, Stack};
 use image::{FuncId, Function, Image};
+use machine::Memory;
 
 use super::step::{Accept, Meaning, Origin, Temporary};
 
@@ -74,6 +76,7 @@ pub struct Start<'a> {
     pub process: &'a Process<'a>,
     pub stack: &'a Stack,
     pub origin: &'a Origin,
+    pub engine: &'a Engine,
     /// Inlined calls around the frame that the user looks at (0: the physical function).
     pub depth: usize,
 }
@@ -171,7 +174,16 @@ impl Start<'_> {
     pub fn deferred(&self) -> Vec<Temporary> {
         let Some(pc) = self.process.next_deferred(self.origin.goid) else { return Vec::new() };
         let Some(f) = self.process.image.functions().at(pc) else { return Vec::new() };
-        let addr = dispatch::body_of(self.process, pc).unwrap_or_else(|| f.prologue_end());
+        let addr = body_of(self.engine, self.process.image, self.process.mem, pc).unwrap_or_else(|| f.prologue_end());
         vec![Temporary { addr, accept: Accept::DeferredByPanic, meaning: Meaning::Arrived }]
     }
+}
+
+/// Where a breakpoint on a function goes: the end of the prologue of the body that the author wrote, behind wrappers.
+pub fn body_of(engine: &Engine, image: &Image, mem: &dyn Memory, entry: u64) -> Option<u64> {
+    let f = image.functions().at(entry)?;
+    if !f.is_wrapper() {
+        return Some(f.prologue_end());
+    }
+    engine.resolve(image, mem, f.entry(), None).body.map(|b| b.stop_pc)
 }

@@ -4,6 +4,9 @@
 //! stack growth (frames are named by their distance from the stack's top), recursion, defers, panics and other goroutines' stops.
 //! Must never run the program itself: it only says what to arm and what a hit means.
 
+use std::sync::Arc;
+
+use dispatch::Site;
 use golang::{Frame, Process};
 use image::FuncId;
 
@@ -13,8 +16,8 @@ pub enum StepKind {
     Next,
     In,
     Out,
-    /// The dispatch step: into the call with this id.
-    Into { label: String },
+    /// The dispatch step, into a chosen call; the text names it for `stopped.description`: `dispatch: main.Shape.Area`.
+    Into { what: String },
 }
 
 /// Where the step began.
@@ -61,8 +64,6 @@ pub enum Meaning {
     Body { description: String },
     /// At a CALL instruction of the line: find out where it goes.
     Call { index: usize },
-    /// At the itab load of the pending call.
-    Load { index: usize },
     /// The line was left without the call that was asked for.
     LineLeft,
 }
@@ -80,8 +81,8 @@ pub struct Step {
     pub kind: StepKind,
     pub origin: Origin,
     pub temporaries: Vec<Temporary>,
-    /// Calls of the line that `Meaning::Call` and `Meaning::Load` refer to.
-    pub calls: Vec<dispatch::CallSite>,
+    /// Calls of the line that `Meaning::Call` refers to.
+    pub calls: Vec<Arc<Site>>,
 }
 
 impl Step {
@@ -150,7 +151,7 @@ fn starts_goroutine(process: &Process<'_>, frame: &Frame) -> bool {
     for _ in 0..MAX_WRAPPERS {
         match process.caller_of(&at) {
             None => return true,
-            Some(up) if up.name == "runtime.goexit" => return true,
+            Some(up) if &*up.name == "runtime.goexit" => return true,
             Some(up) if up.wrapper => at = up,
             Some(_) => return false,
         }
@@ -168,7 +169,7 @@ fn deferred_by(process: &Process<'_>, frame: &Frame) -> Option<DeferredBy> {
     let mut at = frame.clone();
     for _ in 0..MAX_WRAPPERS {
         let up = process.caller_of(&at)?;
-        match up.name.as_str() {
+        match &*up.name {
             "runtime.gopanic" | "runtime.Goexit" | "runtime.(*_panic).nextDefer" => return Some(DeferredBy::Panic),
             "runtime.deferreturn" => return Some(DeferredBy::Return),
             "runtime.deferCallSave" | "runtime.callDeferred" | "runtime.reflectcallSave" => {}

@@ -11,9 +11,9 @@ use crate::{
     control::{
         breakpoints::{Breakpoint, Options, Place},
         locate::locate,
+        plan::body_of,
         table::{BreakpointId, Owner},
     },
-    error::Refused,
     session::{Session, State},
 };
 
@@ -130,6 +130,48 @@ impl Session {
         answers.iter().map(|id| self.present_breakpoint(*id)).collect()
     }
 
+    /// Runs `f` with the program stopped: a running one is interrupted for it and goes on.
+    pub(crate) fn with_program_stopped(&mut self, f: impl FnOnce(&mut Session)) {
+        if self.state != State::Running || self.inferior.is_none() {
+            return f(self);
+        }
+        let resume = self.stop_for_a_moment();
+        f(self);
+        if resume {
+            self.go_on();
+        }
+    }
+
+    /// `break LOCATION` of the console.
+    pub(crate) fn add_function_breakpoint(&mut self, name: &str) -> Result<String, String> {
+        let id = self.breakpoints.next_id();
+        let b = self.make_breakpoint(id, Place::Function { name: name.to_string() }, Options::default());
+        if let Some(why) = &b.message {
+            return Err(why.clone());
+        }
+        self.breakpoints.insert(b);
+        self.with_program_stopped(|s| s.arm_user(id));
+        let shown = self.present_breakpoint(id);
+        self.event(t::BreakpointEvent { reason: "new".into(), breakpoint: shown.clone() });
+        let place = shown.source.and_then(|s| s.path).unwrap_or_default();
+        Ok(format!("breakpoint {} at {place}:{}", id.0, shown.line.unwrap_or(0)))
+    }
+
+    /// `break -d N` of the console.
+    pub(crate) fn remove_breakpoint(&mut self, id: i64) -> bool {
+        let id = BreakpointId(id);
+        if self.breakpoints.get(id).is_none() {
+            return false;
+        }
+        let shown = self.present_breakpoint(id);
+        self.with_program_stopped(|s| {
+            s.breakpoints.remove(id);
+            s.disarm_users(&[id]);
+        });
+        self.event(t::BreakpointEvent { reason: "removed".into(), breakpoint: shown });
+        true
+    }
+
     fn make_breakpoint(&self, id: BreakpointId, place: Place, options: Options) -> Breakpoint {
         let mut b = Breakpoint {
             id,
@@ -154,10 +196,14 @@ impl Session {
     /// Finds the addresses and compiles the options.
     fn bind(&self, b: &mut Breakpoint) -> Result<(), String> {
         if let Some(text) = &b.options.hit_condition {
-            b.hit_condition = Some(HitCondition::parse(text).map_err(|e| format!("hit condition: {e}"))?);
+            b.hit_condition = Some(HitCondition::parse(text).map_err(|e| format!("hit condition: {}", located(&e, text)))?);
         }
         if let Some(text) = &b.options.log_message {
-            b.log = Some(LogTemplate::parse(text).map_err(|e| format!("log message: {e}"))?);
+            let (template, errors) = LogTemplate::parse(text);
+            if let Some(e) = errors.first() {
+                return Err(format!("log message: {}", located(e, text)));
+            }
+            b.log = Some(template);
         }
         let inf = self.inferior.as_ref().ok_or(match self.state {
             State::Ended => "the program has ended",
@@ -167,7 +213,7 @@ impl Session {
             Place::Source { path, line } => self.find_source(&inf.image, path, *line),
             Place::Function { name } => {
                 let process = inf.process();
-                locate(&inf.image, name, |entry| ::dispatch::body_of(&process, entry))
+                locate(&inf.image, name, |entry| body_of(&inf.engine, &inf.image, process.mem, entry))
                     .map(|l| Found { addrs: l.addrs, file: Some(l.file), line: Some(l.line) })
             }
             Place::Instruction { addr } => find_instruction(&inf.image, *addr),
@@ -269,6 +315,11 @@ impl Options {
             log_message: self.log_message.filter(|t| !t.is_empty()),
         }
     }
+}
+
+/// A fault with its column, 1-based.
+fn located(e: &expr::SyntaxError, text: &str) -> String {
+    format!("column {}: {e}", e.span.column(text))
 }
 
 /// `0x…` or decimal.

@@ -1,15 +1,14 @@
 //! `disassemble`, `readMemory`, `locations`.
 
+use ::dispatch::Instruction;
 use wire::{Responder, requests as rq, types as t};
 
-use crate::{error::Refused, requests::breakpoints::parse_address, session::Session};
+use crate::{control::inferior::Inferior, error::Refused, requests::breakpoints::parse_address, session::Session};
 
 /// Instructions in one answer, at most.
 const MAX_INSTRUCTIONS: i64 = 20_000;
 /// Bytes in one answer of `readMemory`, at most.
 const MAX_BYTES: i64 = 1 << 20;
-/// The longest amd64 instruction; how far before an address decoding has to begin for each wanted instruction.
-const LONGEST: i64 = 15;
 
 impl Session {
     pub(crate) fn on_disassemble(&mut self, a: t::DisassembleArguments, r: Responder<rq::Disassemble>) {
@@ -23,8 +22,7 @@ impl Session {
         let skip = a.instruction_offset.unwrap_or(0).clamp(-MAX_INSTRUCTIONS, MAX_INSTRUCTIONS);
         let count = a.instruction_count.clamp(0, MAX_INSTRUCTIONS);
         let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
-        let process = inf.process();
-        let listing = ::dispatch::disassemble_around(&process, at, skip, count as usize, LONGEST);
+        let listing = around(inf, at, skip, count as usize)?;
         let mut last: Option<(String, u32)> = None;
         let instructions = listing
             .into_iter()
@@ -42,11 +40,10 @@ impl Session {
                         Some(n) => format!("{} ; {n}", i.text),
                         None => i.text,
                     },
+                    presentation_hint: i.bytes.is_empty().then(|| "invalid".into()),
                     instruction_bytes: (!i.bytes.is_empty()).then(|| hex(&i.bytes)),
-                    symbol: i.symbol,
                     location,
                     line,
-                    presentation_hint: i.invalid.then(|| "invalid".into()),
                     ..Default::default()
                 }
             })
@@ -83,6 +80,51 @@ impl Session {
             .ok_or(Refused::Stale("location", a.location_reference));
         r.answer(body.map_err(Into::into));
     }
+}
+
+/// `count` instructions from the one `skip` places after the one at `at`, across neighbouring functions; what is outside of
+/// code is filled with invalid entries, so that the list has the length asked for.
+fn around(inf: &Inferior, at: u64, skip: i64, count: usize) -> Result<Vec<Instruction>, Refused> {
+    let functions = inf.image.functions();
+    let f = functions.at(at).ok_or_else(|| Refused::Disassemble(format!("{at:#x} is not in the program's Go code")))?;
+    let mut all = decode(inf, f.entry(), f.end());
+    let mut index = all.iter().position(|i| i.addr == at).ok_or_else(|| {
+        Refused::Disassemble(format!("{at:#x} is not the beginning of an instruction of {}", f.name()))
+    })? as i64;
+    let mut first = f.entry();
+    while index + skip < 0 {
+        let Some(before) = first.checked_sub(1).and_then(|a| functions.at(a)).filter(|g| g.entry() < first) else { break };
+        let mut head = decode(inf, before.entry(), first);
+        index += head.len() as i64;
+        first = before.entry();
+        head.append(&mut all);
+        all = head;
+    }
+    let mut last = f.end();
+    while index + skip + count as i64 > all.len() as i64 {
+        let Some(after) = functions.at(last).filter(|g| g.end() > last) else { break };
+        all.extend(decode(inf, last, after.end()));
+        last = after.end();
+    }
+    let begin = index + skip;
+    let missing = usize::try_from(-begin).unwrap_or(0).min(count);
+    let padding = (0..missing).map(|i| invalid(first.wrapping_sub((missing - i) as u64)));
+    let mut out: Vec<Instruction> = padding.collect();
+    out.extend(all.into_iter().skip(usize::try_from(begin).unwrap_or(0)).take(count - missing));
+    let mut end = last;
+    while out.len() < count {
+        out.push(invalid(end));
+        end = end.wrapping_add(1);
+    }
+    Ok(out)
+}
+
+fn decode(inf: &Inferior, from: u64, to: u64) -> Vec<Instruction> {
+    inf.engine.disassemble(&inf.image, &**inf.memory(), from..to)
+}
+
+fn invalid(addr: u64) -> Instruction {
+    Instruction { addr, text: "invalid instruction".into(), ..Instruction::default() }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use ::dispatch::{CallSite, Context, LineScope, Link, State};
-use wire::{Responder, itab, requests as rq, types as t};
+use ::dispatch::{CallSite, Certainty, Context, Link, Scope, State, label};
+use wire::{Responder, itab};
 
 use crate::{
     control::step::StepKind,
@@ -15,32 +15,36 @@ use crate::{
 
 impl Session {
     /// The calls of a frame's line (or function), in evaluation order, each with the id that a step takes.
-    pub(crate) fn line_calls(&mut self, frame: Option<i64>, scope: LineScope) -> Result<Vec<KnownCall>, Refused> {
+    pub(crate) fn line_calls(&mut self, frame: Option<i64>, scope: Scope) -> Result<Vec<KnownCall>, Refused> {
         let handle = self.frame(frame)?;
         let sources = Arc::clone(&self.sources);
         let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
         let memory = self.limited(&**inf.memory(), None);
-        let process = inf.process_over(&memory);
-        let cx = Context { process: &process, frame: &handle.frame, top: handle.index == 0, source: &*sources };
-        let sites = ::dispatch::call_sites(&cx, scope);
+        let cx = Context {
+            image: &inf.image,
+            mem: &memory,
+            regs: &handle.frame.regs,
+            top: handle.is_top(),
+            inline_depth: handle.frame.inline_depth,
+            source: &*sources,
+        };
+        let sites = inf.engine.call_sites(&cx, scope);
         Ok(sites.into_iter().map(|site| self.call_sites.note(handle.goid, handle.index, site)).collect())
     }
 
     pub(crate) fn on_itab_dispatch(&mut self, a: itab::DispatchArguments, r: Responder<itab::Dispatch>) {
-        let scope = match a.scope.as_deref() {
-            Some("function") => LineScope::Function,
-            None | Some("line") => LineScope::Line,
-            Some(other) => {
+        let scope = match &a.scope {
+            Some(itab::DispatchScope::Function) => Scope::Function,
+            None | Some(itab::DispatchScope::Line) => Scope::Line,
+            Some(itab::DispatchScope::Other(other)) => {
                 let why = format!("scope {other:?} is neither \"line\" nor \"function\"");
                 return r.answer(Err(Refused::Dispatch(why).into()));
             }
         };
         let body = self.line_calls(a.frame_id, scope).map(|calls| {
-            let total = calls.len() as i64;
-            let start = a.start.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-            let count = a.count.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0).unwrap_or(usize::MAX);
-            let sites = calls.iter().skip(start).take(count).map(|c| self.present_call(c)).collect();
-            itab::DispatchResponse { sites, total: Some(total), ..Default::default() }
+            let count = a.count.filter(|n| *n > 0).unwrap_or(usize::MAX);
+            let sites = calls.iter().skip(a.start.unwrap_or(0)).take(count).map(|c| self.present_call(c)).collect();
+            itab::DispatchResponse { sites, total: calls.len(), incomplete: None }
         });
         r.answer(body.map_err(Into::into));
     }
@@ -48,7 +52,7 @@ impl Session {
     pub(crate) fn on_itab_dispatch_step(&mut self, a: itab::DispatchStepArguments, r: Responder<itab::DispatchStep>) {
         let goid = u64::try_from(a.thread_id).unwrap_or(0);
         let call = match a.site_id {
-            Some(id) => self.call_sites.get(id).cloned().ok_or(Refused::Stale("call site", id)),
+            Some(id) => self.call_sites.get(id).ok_or(Refused::Stale("call site", id)),
             None => self.next_dynamic_call(goid),
         };
         match call {
@@ -65,7 +69,7 @@ impl Session {
     /// The first call of the line that is decided while the program runs.
     pub(crate) fn next_dynamic_call(&mut self, goid: u64) -> Result<KnownCall, Refused> {
         self.selected = Some(goid);
-        let calls = self.line_calls(None, LineScope::Line)?;
+        let calls = self.line_calls(None, Scope::Line)?;
         calls
             .into_iter()
             .find(|c| c.site.kind != ::dispatch::CallKind::Static && !c.site.in_progress)
@@ -74,10 +78,10 @@ impl Session {
 
     /// Runs to the call and into the body that the author wrote.
     pub(crate) fn dispatch_step(&mut self, goid: u64, call: &KnownCall) {
-        let label = call.site.label();
+        let what = crate::session::describe(&call.site);
         let chosen = call.site.clone();
         self.leave_stop();
-        self.run_or_say(|s| s.begin_step(goid, StepKind::Into { label }, Some(chosen)));
+        self.run_or_say(|s| s.begin_step(goid, StepKind::Into { what }, Some(chosen)));
     }
 
     /// protocol.md's CallSite.
@@ -88,11 +92,11 @@ impl Session {
             id: c.id,
             kind: s.kind.as_str().into(),
             via: s.via.clone(),
-            order: s.order as i64,
+            order: s.order,
             in_progress: s.in_progress.then_some(true),
             expression: s.expression.clone(),
-            source: self.source_of(&s.file),
-            line: Some(i64::from(span.map_or(s.line, |p| p.line))),
+            source: s.file.as_deref().and_then(|f| self.source_of(f)),
+            line: span.map(|p| p.line).or(s.line).map(i64::from),
             column: span.map(|p| i64::from(p.column)),
             end_line: span.map(|p| i64::from(p.end_line)),
             end_column: span.map(|p| i64::from(p.end_column)),
@@ -100,21 +104,15 @@ impl Session {
             interface_type: s.interface_name.clone(),
             method: s.method.clone(),
             slot: s.slot.map(i64::from),
-            interface_type_from: s.interface_from.map(|f| f.as_str().into()),
+            interface_type_from: s.interface_from.map(Into::into),
             type_parameter: s.type_parameter.clone(),
             type_argument: s.type_argument.clone(),
-            state: match s.state {
-                State::Known => "known",
-                State::Panics => "panics",
-                State::Pending => "pending",
-                State::Unknown => "unknown",
-            }
-            .into(),
+            state: s.state.as_str().into(),
             conditional: s.conditional.then_some(true),
-            certainty: s.certainty.map(|c| c.as_str().into()),
-            reason: s.reason.clone(),
+            certainty: (s.state == State::Known).then(|| s.certainty.as_str().into()),
+            reason: s.reason.clone().filter(|_| s.state != State::Known || s.certainty != Certainty::Certain || s.call_pc.is_none()),
             target: s.target.as_ref().map(|l| self.present_link(l)),
-            chain: (!s.chain.is_empty()).then(|| s.chain.iter().map(|l| self.present_link(l)).collect()),
+            chain: s.chain.iter().map(|l| self.present_link(l)).collect(),
         }
     }
 
@@ -122,9 +120,9 @@ impl Session {
         itab::Link {
             role: l.role.as_str().into(),
             name: l.name.clone(),
-            qualified_name: l.qualified_name.clone(),
+            qualified_name: Some(l.qualified_name.clone()).filter(|q| !q.is_empty() && *q != l.name),
             address: format!("{:#x}", l.address),
-            kind: l.kind.clone(),
+            kind: l.kind.map(Into::into),
             interface_type: l.interface_type.clone(),
             concrete_type: l.concrete_type.clone(),
             slot: l.slot.map(i64::from),
@@ -134,7 +132,8 @@ impl Session {
     }
 }
 
-/// One line for a table or a variable: `known: main.(*Square).Area`.
-pub(crate) fn state_text(s: &CallSite) -> String {
-    s.label().split_once(" -> ").map_or_else(|| s.label(), |(_, t)| t.to_string())
+/// What a call leads to, for a table: `main.(*Square).Area`, `? (main.Shape.Area)`, `panic: nil interface`.
+pub(crate) fn target_text(s: &CallSite) -> String {
+    let label = label(s);
+    label.split_once(" -> ").map_or_else(|| label.clone(), |(_, t)| t.to_string())
 }

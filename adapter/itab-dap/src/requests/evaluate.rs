@@ -130,10 +130,10 @@ impl Session {
         if !on_this_line || !a.expression.contains('.') || handle.frame.function.is_none() {
             return Ok(None);
         }
-        let Ok(calls) = self.line_calls(a.frame_id, ::dispatch::LineScope::Line) else { return Ok(None) };
+        let Ok(calls) = self.line_calls(a.frame_id, ::dispatch::Scope::Line) else { return Ok(None) };
         let text: String = a.expression.split_whitespace().collect();
         let at_position = |c: &::dispatch::CallSite| match (&c.span, a.line, a.column) {
-            (Some(s), Some(line), Some(column)) => s.contains(line as u32, column as u32),
+            (Some(s), Some(line), Some(column)) => contains(s, line, column),
             _ => true,
         };
         let call = calls.into_iter().map(|c| c.site).find(|c| {
@@ -191,4 +191,11 @@ impl Session {
 
 fn plain(text: String) -> t::EvaluateResponse {
     t::EvaluateResponse { result: text, ..Default::default() }
+}
+
+/// True if a 1-based position lies in a call expression.
+fn contains(s: &::dispatch::Span, line: i64, column: i64) -> bool {
+    let begin = (i64::from(s.line), i64::from(s.column));
+    let end = (i64::from(s.end_line), i64::from(s.end_column));
+    (begin..end).contains(&(line, column))
 }

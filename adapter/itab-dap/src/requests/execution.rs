@@ -2,7 +2,6 @@
 //!
 //! Answers go out before the program runs: a `stopped` that overtakes its answer confuses clients.
 
-use dap_kinds::Granularity;
 use wire::{Responder, requests as rq, types as t};
 
 use crate::{
@@ -11,17 +10,8 @@ use crate::{
     session::{Reason, Reported, Session, State},
 };
 
-mod dap_kinds {
-    //! Whether a step is by instruction.
-    use wire::types::SteppingGranularity;
-
-    pub(super) struct Granularity;
-
-    impl Granularity {
-        pub(super) fn is_instruction(g: Option<&SteppingGranularity>) -> bool {
-            matches!(g, Some(SteppingGranularity::Instruction))
-        }
-    }
+fn by_instruction(g: Option<&t::SteppingGranularity>) -> bool {
+    matches!(g, Some(t::SteppingGranularity::Instruction))
 }
 
 impl Session {
@@ -34,20 +24,20 @@ impl Session {
 
     pub(crate) fn on_next(&mut self, a: t::NextArguments, r: Responder<rq::Next>) {
         r.answer(Ok(()));
-        self.step(a.thread_id, StepKind::Next, Granularity::is_instruction(a.granularity.as_ref()));
+        self.step(a.thread_id, StepKind::Next, by_instruction(a.granularity.as_ref()));
     }
 
     pub(crate) fn on_step_out(&mut self, a: t::StepOutArguments, r: Responder<rq::StepOut>) {
         r.answer(Ok(()));
-        self.step(a.thread_id, StepKind::Out, Granularity::is_instruction(a.granularity.as_ref()));
+        self.step(a.thread_id, StepKind::Out, by_instruction(a.granularity.as_ref()));
     }
 
     pub(crate) fn on_step_in(&mut self, a: t::StepInArguments, r: Responder<rq::StepIn>) {
         let Some(id) = a.target_id else {
             r.answer(Ok(()));
-            return self.step(a.thread_id, StepKind::In, Granularity::is_instruction(a.granularity.as_ref()));
+            return self.step(a.thread_id, StepKind::In, by_instruction(a.granularity.as_ref()));
         };
-        let Some(call) = self.call_sites.get(id).cloned() else {
+        let Some(call) = self.call_sites.get(id) else {
             return r.answer(Err(Refused::Stale("step-in target", id).into()));
         };
         r.answer(Ok(()));
@@ -106,7 +96,7 @@ impl Session {
     }
 
     pub(crate) fn on_step_in_targets(&mut self, a: t::StepInTargetsArguments, r: Responder<rq::StepInTargets>) {
-        let result = self.line_calls(Some(a.frame_id), dispatch::LineScope::Line).map(|calls| {
+        let result = self.line_calls(Some(a.frame_id), dispatch::Scope::Line).map(|calls| {
             let targets = calls.iter().filter(|c| !c.site.in_progress).map(present_target).collect();
             t::StepInTargetsResponse { targets }
         });
@@ -118,8 +108,8 @@ fn present_target(c: &crate::session::KnownCall) -> t::StepInTarget {
     let span = c.site.span.as_ref();
     t::StepInTarget {
         id: c.id,
-        label: c.site.label(),
-        line: span.map(|s| i64::from(s.line)).or(Some(i64::from(c.site.line))),
+        label: dispatch::label(&c.site),
+        line: span.map(|s| i64::from(s.line)).or(c.site.line.map(i64::from)),
         column: span.map(|s| i64::from(s.column)),
         end_line: span.map(|s| i64::from(s.end_line)),
         end_column: span.map(|s| i64::from(s.end_column)),

@@ -2,8 +2,8 @@
 
 pub(crate) mod breakpoints;
 mod disassemble;
-mod dispatch;
-mod evaluate;
+pub(crate) mod dispatch;
+pub(crate) mod evaluate;
 mod execution;
 mod stack;
 pub(crate) mod threads;

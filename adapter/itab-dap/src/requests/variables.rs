@@ -63,7 +63,7 @@ impl Session {
     fn scope_items(&mut self, frame: i64, kind: &ScopeKind, cancel: CancelToken) -> Result<Vec<Item>, Refused> {
         let handle = self.frame(Some(frame))?;
         if *kind == ScopeKind::Dispatch {
-            let calls = self.line_calls(Some(frame), ::dispatch::LineScope::Line)?;
+            let calls = self.line_calls(Some(frame), ::dispatch::Scope::Line)?;
             return Ok(calls.iter().map(|c| eval::call_item(&c.site)).collect());
         }
         let returned = (handle.index == 0 && Some(handle.goid) == self.selected).then(|| self.returned.clone()).flatten();

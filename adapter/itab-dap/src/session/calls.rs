@@ -26,7 +26,7 @@ type Key = (u64, usize, u32, u64, u32);
 impl CallSites {
     /// The id of a call; the newest facts about it are kept.
     pub(crate) fn note(&mut self, goid: u64, frame: usize, site: CallSite) -> KnownCall {
-        let key = (goid, frame, site.order, site.call_pc.unwrap_or(0), site.line);
+        let key = (goid, frame, site.order, site.call_pc.unwrap_or(0), site.line.unwrap_or(0));
         let id = match self.ids.get(&key) {
             Some(id) => {
                 self.known.replace(*id, site.clone());

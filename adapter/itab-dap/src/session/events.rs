@@ -12,6 +12,9 @@ use crate::control::{
     table::{BreakpointId, Internal, Owner},
 };
 
+/// How long a running program may take to stand still.
+const STOP_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
+
 impl Session {
     pub(super) fn on_target_event(&mut self, event: Event) {
         match event {
@@ -148,8 +151,38 @@ impl Session {
         }
     }
 
+    /// Interrupts the running program and waits for it to stand still. Another stop that comes first stays in the backlog and is
+    /// handled after; then nothing is to be resumed here.
+    pub(crate) fn stop_for_a_moment(&mut self) -> bool {
+        let Some(inf) = self.inferior.as_mut() else { return false };
+        if let Err(e) = inf.interrupt() {
+            self.console(&format!("The running program could not be stopped: {e}"));
+            return false;
+        }
+        let deadline = std::time::Instant::now() + STOP_DEADLINE;
+        loop {
+            let Some(inf) = self.inferior.as_mut() else { return false };
+            match inf.events().recv_deadline(deadline) {
+                Ok(Event::Output { stream, bytes }) => self.on_output(stream, &bytes),
+                Ok(Event::OutputClosed { stream }) => self.flush_output(stream),
+                Ok(Event::Stopped(Stop { tid, why: Why::Interrupted })) => {
+                    self.stopped_tid = Some(tid);
+                    return true;
+                }
+                Ok(other) => {
+                    inf.set_aside(other);
+                    return false;
+                }
+                Err(_) => {
+                    self.console("The running program did not stop in time; breakpoints are set at its next stop.");
+                    return false;
+                }
+            }
+        }
+    }
+
     /// Lets the program run on after a stop that the user does not see.
-    pub(super) fn go_on(&mut self) {
+    pub(crate) fn go_on(&mut self) {
         if let Err(e) = self.resume_from(None) {
             self.console(&format!("The program could not be resumed: {e}"));
             let goid = self.stopped_tid.and_then(|t| self.goid_of(t));
@@ -157,7 +190,7 @@ impl Session {
         }
     }
 
-    pub(super) fn resume_from(&mut self, from: Option<Tid>) -> Result<(), String> {
+    pub(crate) fn resume_from(&mut self, from: Option<Tid>) -> Result<(), String> {
         let Some(inf) = self.inferior.as_mut() else { return Err("no program".into()) };
         inf.resume(from).map_err(|e| e.to_string())?;
         self.state = State::Running;

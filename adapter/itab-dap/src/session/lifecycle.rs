@@ -1,5 +1,7 @@
 //! Beginning and end of a session: initialize, configurationDone, terminate, disconnect, exits, a client that is gone.
 
+use std::sync::Arc;
+
 use target::Tid;
 use wire::{Responder, requests as rq, types as t};
 
@@ -7,6 +9,7 @@ use super::{Reason, Reported, Session, State};
 use crate::{
     control::table::{Internal, Owner},
     error::Refused,
+    source::{Sources, Substitution},
 };
 
 impl Session {
@@ -75,7 +78,8 @@ impl Session {
 
     pub(super) fn on_disconnect(&mut self, a: t::DisconnectArguments, r: Responder<rq::Disconnect>) {
         self.cancel_build();
-        let kill = if self.attached { a.terminate_debuggee == Some(true) } else { a.terminate_debuggee != Some(false) || true };
+        // A launched program never outlives its session.
+        let kill = !self.attached || a.terminate_debuggee == Some(true);
         match (self.exit_code, self.inferior.is_some()) {
             (Some(code), _) => {
                 self.console(&format!("Process {} has exited with status {code}", self.last_pid));
@@ -124,11 +128,10 @@ impl Session {
 
     /// Lets an attached program run on, every breakpoint removed.
     fn let_go(&mut self) {
-        let Some(mut inf) = self.inferior.take() else { return };
-        let stopped = self.state != State::Running || self.stop_for(&mut inf);
-        if !stopped {
-            tracing::warn!("the program did not stop for detaching");
+        if self.state == State::Running {
+            self.stop_for_a_moment();
         }
+        let Some(mut inf) = self.inferior.take() else { return };
         if let Err(e) = inf.detach() {
             self.console(&format!("Detaching failed: {e}"));
         }
@@ -191,13 +194,19 @@ impl Session {
         self.go_on();
     }
 
-    /// Nothing of ours is left behind.
-    pub(super) fn clean_up(&mut self) {
-        if let Some(path) = self.temporary_binary.take()
-            && let Err(e) = std::fs::remove_file(&path)
-            && e.kind() != std::io::ErrorKind::NotFound
-        {
-            tracing::warn!("{} could not be removed: {e}", path.display());
+    /// A setting was changed in the console: what depends on it.
+    pub(crate) fn apply_setting(&mut self, name: &str) {
+        match name {
+            "" => {}
+            "substitutePath" => {
+                let rules = &self.settings.common.substitute_path;
+                let rules = rules.iter().map(|r| Substitution { from: r.from.clone(), to: r.to.clone() }).collect();
+                self.sources = Arc::new(Sources::new(rules));
+            }
+            "hideSystemGoroutines" if self.client.invalidated => {
+                self.event(t::InvalidatedEvent { areas: Some(vec![t::InvalidatedAreas::Threads]), ..Default::default() });
+            }
+            _ => self.invalidate_variables(),
         }
     }
 }

@@ -28,12 +28,13 @@ use wire::{Incoming, Outgoing, types as t};
 pub(crate) use self::{
     handles::Handles,
     calls::KnownCall,
+    stepping::describe,
     exceptions::KNOWN_FILTERS,
     stop::{Exception, Reason, Reported},
     view::{FrameHandle, ScopeKind, VariableHandle, stack_source},
 };
 use crate::{
-    control::{breakpoints::Breakpoints, inferior::Inferior, plan::RowCache, step::Step, table::BreakpointId},
+    control::{breakpoints::Breakpoints, inferior::Inferior, plan::RowCache, step::Step},
     settings::Settings,
     signals,
     source::Sources,
@@ -91,7 +92,8 @@ pub(crate) struct Session {
     attached: bool,
     untraced: Option<Untraced>,
     untraced_events: Option<Receiver<target::Event>>,
-    temporary_binary: Option<PathBuf>,
+    /// Where the adapter was started.
+    directory: PathBuf,
     exit_code: Option<i32>,
     last_pid: i32,
     terminated: bool,
@@ -142,7 +144,6 @@ where
     while !session.over {
         session.turn(&incoming, &tasks, &signals);
     }
-    session.clean_up();
     session.out.flush(FLUSH);
 }
 
@@ -159,7 +160,7 @@ impl Session {
             attached: false,
             untraced: None,
             untraced_events: None,
-            temporary_binary: None,
+            directory: std::env::current_dir().unwrap_or_default(),
             exit_code: None,
             last_pid: 0,
             terminated: false,
@@ -239,10 +240,5 @@ impl Session {
 
     pub(crate) fn pid(&self) -> i32 {
         self.inferior.as_ref().map_or(0, Inferior::pid)
-    }
-
-    /// The last user breakpoint ids, for messages.
-    pub(crate) fn breakpoint_ids(&self) -> Vec<BreakpointId> {
-        self.breakpoints.iter().map(|b| b.id).collect()
     }
 }

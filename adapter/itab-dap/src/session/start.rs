@@ -1,8 +1,6 @@
 //! Getting a program: launch (exec, debug, test), attach, and what a failed start says.
 
 use std::{
-    collections::BTreeMap,
-    ffi::OsString,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -11,11 +9,11 @@ use std::{
 use crossbeam_channel::bounded;
 use image::Image;
 use target::{BackendChoice, LaunchSpec, Output, Stdin};
-use wire::{Responder, requests as rq, types as t};
+use wire::{CancelToken, Responder, requests as rq, types as t};
 
 use super::{Session, State, Task};
 use crate::{
-    build::{self, BuildRequest, Cancel},
+    build::{self, BuildRequest, Built},
     config::{AttachConfig, BackendConfig, BackendKind, Common, LaunchConfig, Mode},
     control::inferior::Inferior,
     error::Refused,
@@ -31,8 +29,11 @@ const EVENT_QUEUE: usize = 256;
 pub(super) struct Launching {
     config: Option<LaunchConfig>,
     responder: Option<Responder<rq::Launch>>,
-    cancel: Option<Cancel>,
-    /// The build's directory is the test's working directory (mode `test`).
+    /// Raised to stop the build.
+    cancel: Option<CancelToken>,
+    /// The build's result; its binary is deleted when this is dropped.
+    built: Option<Built>,
+    /// A launch or attach has begun (and has not failed).
     started: bool,
 }
 
@@ -83,16 +84,16 @@ impl Session {
     // ---- build
 
     fn start_build(&mut self, config: LaunchConfig) {
-        let cancel = Cancel::default();
-        let request = BuildRequest::from_launch(&config);
+        let cancel = CancelToken::new();
+        let request = BuildRequest::new(&config, &self.directory);
         self.launch.config = Some(config);
         self.launch.cancel = Some(cancel.clone());
         self.state = State::Building;
-        self.event(t::OutputEvent { category: Some("stdout".into()), output: format!("{}\n", request.describe()), ..Default::default() });
+        self.event(t::OutputEvent { category: Some("stdout".into()), output: format!("Building {}\n", request.program), ..Default::default() });
         let tasks = self.tasks.clone();
         let spawned = thread::Builder::new().name("build".into()).spawn(move || {
             let lines = tasks.clone();
-            let result = build::build(&request, &cancel, &mut |line| {
+            let result = build::build(&request, &|| cancel.is_cancelled(), &mut |line| {
                 let _session_gone = lines.send(Task::BuildLine(line.to_string()));
             });
             let _session_gone = tasks.send(Task::Built(result));
@@ -108,11 +109,12 @@ impl Session {
                 self.event(t::OutputEvent { category: Some("stderr".into()), output: format!("{line}\n"), ..Default::default() });
             }
             Task::Built(Ok(built)) => {
-                self.temporary_binary = Some(built.binary.clone());
                 if self.launch.responder.is_none() {
-                    return; // cancelled by disconnect
+                    return; // cancelled meanwhile
                 }
-                self.start_launched(&built.binary, built.cwd.as_deref());
+                let (binary, cwd) = (built.binary.clone(), built.package_directory.clone());
+                self.launch.built = Some(built);
+                self.start_launched(&binary, cwd.as_deref());
             }
             Task::Built(Err(e)) => self.launch_failed(e.to_string()),
         }
@@ -130,6 +132,7 @@ impl Session {
 
     fn launch_failed(&mut self, why: String) {
         self.launch.started = false;
+        self.launch.built = None;
         self.state = State::Starting;
         if let Some(r) = self.launch.responder.take() {
             r.answer(Err(Refused::Launch(why).into()));
@@ -263,13 +266,6 @@ fn backend(b: &BackendConfig) -> Result<BackendChoice, String> {
 
 /// Arguments, environment, directory and files of the program, exact.
 fn launch_spec(config: &LaunchConfig, program: &Path, test_cwd: Option<&Path>) -> Result<LaunchSpec, String> {
-    let mut env: BTreeMap<OsString, OsString> = std::env::vars_os().collect();
-    for (k, v) in &config.env {
-        match v {
-            Some(v) => env.insert(k.into(), v.into()),
-            None => env.remove(&OsString::from(k)),
-        };
-    }
     let cwd = match config.cwd.as_deref().filter(|d| !d.is_empty()) {
         Some(d) => Some(PathBuf::from(d)),
         None => test_cwd.map(Path::to_path_buf),
@@ -283,7 +279,7 @@ fn launch_spec(config: &LaunchConfig, program: &Path, test_cwd: Option<&Path>) -
     Ok(LaunchSpec {
         program: program.to_path_buf(),
         args: config.args.iter().map(Into::into).collect(),
-        env,
+        env: build::environment(&config.env),
         cwd,
         stdin: file(&config.stdin_from).map_or(Stdin::Null, Stdin::File),
         stdout: file(&config.stdout_to).map_or(Output::Piped, Output::File),

@@ -1,10 +1,14 @@
 //! Steps: arming the temporary breakpoints of a plan, and going on when one of them is hit.
 
+use std::sync::Arc;
+
+use dispatch::{CallKind, Engine, Site, SiteKind};
 use golang::{Frame, StackOf};
 use target::Tid;
 
 use super::{Session, stop::Reported};
 use crate::control::{
+    landing::{Landing, Reached, landing},
     plan::Start,
     step::{Accept, Meaning, Origin, Step, StepKind, Temporary},
     table::Owner,
@@ -22,7 +26,7 @@ pub(super) enum Progress {
 
 impl Session {
     /// Begins a step of the goroutine that the user chose. The program is stopped; it runs when this returns.
-    pub(super) fn begin_step(&mut self, goid: u64, kind: StepKind, chosen: Option<dispatch::CallSite>) -> Result<(), String> {
+    pub(crate) fn begin_step(&mut self, goid: u64, kind: StepKind, chosen: Option<dispatch::CallSite>) -> Result<(), String> {
         self.cancel_step();
         let (step, from) = self.plan_step(goid, kind, chosen)?;
         let Some(inf) = self.inferior.as_mut() else { return Err("no program".into()) };
@@ -71,7 +75,7 @@ impl Session {
         let stack = process.stack(of, 0, CALLER_FRAMES);
         let top = stack.frames.first().ok_or("this goroutine has no frames to step in")?;
         let origin = origin_of(&process, goid, top, &stack.frames);
-        let start = Start { process: &process, stack: &stack, origin: &origin, depth: inline_depth(&stack.frames) };
+        let start = Start { process: &process, engine: &inf.engine, stack: &stack, origin: &origin, depth: inline_depth(&stack.frames) };
         let mut temporaries = Vec::new();
         let mut calls = Vec::new();
         match &kind {
@@ -87,30 +91,36 @@ impl Session {
                 temporaries.extend(start.deferred());
             }
             StepKind::In => {
-                calls = self.step_in_calls(&process, top);
+                calls = calls_of_line(&inf.engine, &process, &origin, start.depth);
                 temporaries.extend(start.lines(&mut self.rows, true));
                 temporaries.extend(start.callers());
                 temporaries.extend(start.deferred());
             }
             StepKind::Into { .. } => {
-                calls.extend(chosen);
+                let chosen = chosen.as_ref().ok_or("no call was chosen")?;
+                match (&chosen.site, &chosen.body) {
+                    (Some(site), _) if chosen.call_pc.is_some() => calls.push(Arc::clone(site)),
+                    // Inlined: there is no CALL; the body begins in this very frame.
+                    (_, Some(body)) => temporaries.push(Temporary {
+                        addr: body.stop_pc,
+                        accept: Accept::Frame(origin.frame_offset),
+                        meaning: Meaning::Body { description: format!("{} -> {}", describe(chosen), body.name) },
+                    }),
+                    _ => return Err(chosen.reason.clone().unwrap_or_else(|| "this call can't be entered".into())),
+                }
                 let leave = start.lines(&mut self.rows, false).into_iter().chain(start.callers()).chain(start.deferred());
                 temporaries.extend(leave.map(|t| Temporary { meaning: left(t.meaning), ..t }));
             }
         }
-        for (index, call) in calls.iter().enumerate() {
-            temporaries.extend(call_temporaries(index, call, &origin));
+        for (index, site) in calls.iter().enumerate() {
+            let accept = Accept::Frame(origin.frame_offset);
+            temporaries.push(Temporary { addr: site.pc, accept, meaning: Meaning::Call { index } });
         }
         if temporaries.is_empty() {
             return Err("there is nowhere to step to from here; use continue".into());
         }
         let from = thread.map(|t| Tid(t.tid));
         Ok((Step { kind, origin, temporaries, calls }, from))
-    }
-
-    /// The calls of the line that a plain step-in may enter, in machine order of execution: the first one reached is entered.
-    fn step_in_calls(&self, process: &golang::Process<'_>, top: &Frame) -> Vec<dispatch::CallSite> {
-        dispatch::line_calls(process, top, &*self.sources)
     }
 
     /// A temporary breakpoint was hit in `frame`.
@@ -132,43 +142,45 @@ impl Session {
                 self.console("The line was left without reaching the call that the step was for.");
                 Progress::Finished(Reported::step(goid))
             }
-            Meaning::Call { index } | Meaning::Load { index } => {
-                self.enter_call(frame, index);
+            Meaning::Call { index } => {
+                self.enter_call(tid, frame, index);
                 Progress::GoOn
             }
         }
     }
 
-    /// At the CALL (or the itab load) of a call: where does it go? Arms the body and lets the program run on to it.
-    fn enter_call(&mut self, frame: &Frame, index: usize) {
-        let Some(inf) = self.inferior.as_ref() else { return };
-        let Some(step) = self.step.as_ref() else { return };
-        let Some(call) = step.calls.get(index) else { return };
+    /// At the CALL of a call: where does it go? Arms the body and lets the program run on to it.
+    fn enter_call(&mut self, tid: Tid, frame: &Frame, index: usize) {
+        let (Some(inf), Some(step)) = (self.inferior.as_ref(), self.step.as_ref()) else { return };
+        let Some(site) = step.calls.get(index) else { return };
         let process = inf.process();
-        let explicit = matches!(step.kind, StepKind::Into { .. });
-        let landing = dispatch::landing(&process, frame, call);
-        let body = match landing {
+        let Some(thread) = process.threads.iter().find(|t| t.tid == tid.0) else { return };
+        let chosen = match &step.kind {
+            StepKind::Into { what } => Some(what.clone()),
+            _ => None,
+        };
+        let body = match landing(&inf.engine, &process, &thread.regs, site) {
             Ok(b) => b,
             Err(why) => {
-                if explicit {
-                    self.console(&format!("The call's target could not be found: {why}"));
+                if chosen.is_some() {
+                    self.console(&format!("The call's target could not be followed: {why}"));
                 }
                 return;
             }
         };
-        if !explicit && self.is_skipped(&process, &body) {
+        if chosen.is_none() && (body.reached == Reached::Deferred || self.is_skipped(&process, &body)) {
             return;
         }
         let accept = match body.reached {
-            dispatch::Reached::Call => {
-                Accept::Callee { below: frame.frame_offset, return_pc: body.return_pc }
-            }
-            dispatch::Reached::NewGoroutine => Accept::NewGoroutine,
-            dispatch::Reached::Deferred => Accept::Deferred,
+            Reached::ByCall => Accept::Callee { below: frame.frame_offset, return_pc: body.return_pc },
+            Reached::InNewGoroutine => Accept::NewGoroutine,
+            Reached::Deferred => Accept::Deferred,
         };
-        let description = body.description.clone();
+        let arrow = chosen.as_deref().unwrap_or("call");
+        let remark = body.remark.as_ref().map(|r| format!(" ({r})")).unwrap_or_default();
+        let description = format!("{arrow} -> {}{remark}", body.body);
         self.arm_more(Temporary { addr: body.stop_pc, accept, meaning: Meaning::Body { description } });
-        if matches!(body.reached, dispatch::Reached::NewGoroutine | dispatch::Reached::Deferred) && explicit {
+        if chosen.is_some() && body.reached != Reached::ByCall {
             // The statement is over long before the body runs: leaving the line is not the end of this step.
             self.drop_temporaries(|m| matches!(m, Meaning::LineLeft));
         }
@@ -195,11 +207,11 @@ impl Session {
     }
 
     /// True if plain steps don't stop in this function: the runtime's internals, and what `skipPackages` names.
-    fn is_skipped(&self, process: &golang::Process<'_>, body: &dispatch::Landing) -> bool {
+    fn is_skipped(&self, process: &golang::Process<'_>, body: &Landing) -> bool {
         let Some(f) = process.image.functions().at(body.stop_pc) else { return true };
         let package = f.package();
         let internal = package == "runtime" || package.starts_with("runtime/internal/") || package.starts_with("internal/runtime/");
-        internal || self.settings.skips(&package, f.name())
+        internal || self.settings.skips(&package)
     }
 
     /// Results of the function that just returned, while they are still in registers.
@@ -219,12 +231,26 @@ fn left(m: Meaning) -> Meaning {
     }
 }
 
-fn call_temporaries(index: usize, call: &dispatch::CallSite, origin: &Origin) -> Vec<Temporary> {
-    let accept = Accept::Frame(origin.frame_offset);
-    call.call_pc
-        .map(|addr| Temporary { addr, accept, meaning: Meaning::Call { index } })
-        .into_iter()
+/// The CALL instructions of the frame's line: a plain step-in enters the first one that is reached.
+fn calls_of_line(engine: &Engine, process: &golang::Process<'_>, origin: &Origin, depth: usize) -> Vec<Arc<Site>> {
+    let Some(function) = origin.function else { return Vec::new() };
+    let sites = engine.sites(process.image, function);
+    sites
+        .iter()
+        .filter(|s| s.line == origin.line && *s.file == *origin.file && s.inline_depth == depth && s.kind != SiteKind::Other)
+        .cloned()
         .collect()
+}
+
+/// `dispatch: main.Shape.Area`, `closure`, `call`: what `stopped.description` begins with.
+pub(crate) fn describe(call: &dispatch::CallSite) -> String {
+    match (call.kind, &call.interface_name, &call.method) {
+        (CallKind::Static, ..) => "call".into(),
+        (CallKind::Closure | CallKind::MethodValue, ..) => "closure".into(),
+        (_, Some(i), Some(m)) => format!("dispatch: {i}.{m}"),
+        (_, _, Some(m)) => format!("dispatch: {m}"),
+        (kind, ..) => kind.as_str().into(),
+    }
 }
 
 /// Inlined calls around the top frame.

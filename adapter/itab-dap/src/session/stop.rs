@@ -2,7 +2,7 @@
 
 /// DAP's `stopped.reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     Entry,
     Step,
     Breakpoint,
@@ -13,7 +13,7 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Reason::Entry => "entry",
             Reason::Step => "step",
@@ -28,38 +28,38 @@ impl Reason {
 
 /// An exception for `exceptionInfo`: the same text as in `stopped`, because not every client asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Exception {
+pub(crate) struct Exception {
     /// `panic`, `fatal error`.
-    pub(super) id: &'static str,
-    pub(super) text: String,
+    pub(crate) id: &'static str,
+    pub(crate) text: String,
 }
 
 /// A stop as the user sees it.
 #[derive(Clone, Debug)]
-pub(super) struct Reported {
-    pub(super) reason: Reason,
-    pub(super) goid: Option<u64>,
-    pub(super) description: Option<String>,
-    pub(super) text: Option<String>,
-    pub(super) hit: Vec<i64>,
-    pub(super) exception: Option<Exception>,
+pub(crate) struct Reported {
+    pub(crate) reason: Reason,
+    pub(crate) goid: Option<u64>,
+    pub(crate) description: Option<String>,
+    pub(crate) text: Option<String>,
+    pub(crate) hit: Vec<i64>,
+    pub(crate) exception: Option<Exception>,
 }
 
 impl Reported {
-    pub(super) fn new(reason: Reason, goid: Option<u64>) -> Self {
+    pub(crate) fn new(reason: Reason, goid: Option<u64>) -> Self {
         Reported { reason, goid, description: None, text: None, hit: Vec::new(), exception: None }
     }
 
-    pub(super) fn step(goid: Option<u64>) -> Self {
+    pub(crate) fn step(goid: Option<u64>) -> Self {
         Self::new(Reason::Step, goid)
     }
 
-    pub(super) fn described(mut self, description: String) -> Self {
+    pub(crate) fn described(mut self, description: String) -> Self {
         self.description = Some(description);
         self
     }
 
-    pub(super) fn exception(goid: Option<u64>, id: &'static str, text: String) -> Self {
+    pub(crate) fn exception(goid: Option<u64>, id: &'static str, text: String) -> Self {
         let mut r = Self::new(Reason::Exception, goid);
         r.description = Some(id.to_string());
         r.text = Some(text.clone());

@@ -21,13 +21,18 @@ pub(crate) struct FrameHandle {
     pub(crate) frame: Frame,
 }
 
+impl FrameHandle {
+    /// True if the frame executes at its pc; a caller's pc is a return address.
+    pub(crate) fn is_top(&self) -> bool {
+        self.frame.pc == self.frame.lookup_pc
+    }
+}
+
 /// A `variablesReference`.
 #[derive(Clone)]
 pub(crate) enum VariableHandle {
     Scope { frame: i64, kind: ScopeKind },
     Item { frame: Option<i64>, item: Arc<eval::Item> },
-    /// A call of the line in the scope `Dispatch`: its chain.
-    Call { frame: i64, call: Arc<dispatch::CallSite> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +104,7 @@ impl Session {
     }
 
     /// Tells the client of a stop: exactly one event.
-    pub(super) fn report(&mut self, r: Reported) {
+    pub(crate) fn report(&mut self, r: Reported) {
         self.state = State::Stopped;
         self.cancel_step();
         let goid = r.goid.or_else(|| self.stopped_tid.and_then(|t| self.goroutine_to_show(t))).unwrap_or(1);
@@ -131,7 +136,7 @@ impl Session {
         process.goid_of(thread)
     }
 
-    pub(super) fn top_frame(&mut self, tid: Tid) -> Option<Frame> {
+    pub(crate) fn top_frame(&mut self, tid: Tid) -> Option<Frame> {
         let inf = self.inferior.as_mut()?;
         inf.read_thread(tid).ok()?;
         let process = inf.process();

@@ -1,0 +1,326 @@
+//! What each console command does. Rows are numbered from 0, as `order` is.
+
+use std::fmt::Write as _;
+
+use dispatch::{CallKind, Scope};
+use wire::types as t;
+
+use super::{Answer, COMMANDS, Command, parse};
+use crate::{
+    control::breakpoints::Place,
+    requests::{breakpoints::parse_address, dispatch::target_text, evaluate::Place as Context},
+    session::{KNOWN_FILTERS, KnownCall, Session, State},
+};
+
+impl Session {
+    /// The command in a console line: `None` for expressions, and for a word that names a variable in scope.
+    pub(crate) fn console_command(&mut self, a: &t::EvaluateArguments) -> Option<Command> {
+        let (command, forced) = parse(&a.expression)?;
+        if !forced && command.rest.is_empty() && self.is_variable(&command.name, a.frame_id) {
+            self.console(&format!("{0} is a variable here; :{0} is the command.", command.name));
+            return None;
+        }
+        Some(command)
+    }
+
+    fn is_variable(&mut self, name: &str, frame: Option<i64>) -> bool {
+        if self.state != State::Stopped {
+            return false;
+        }
+        let Ok(handle) = self.frame(frame) else { return false };
+        self.with_scope(Some(&handle), None, |scope| eval::locals(scope).iter().any(|i| i.name == name)).unwrap_or(false)
+    }
+
+    /// Runs a command. Without a context (Helix) the answer is one line.
+    pub(crate) fn run_command(&mut self, c: &Command, a: &t::EvaluateArguments) -> Answer {
+        let answer = match c.name.as_str() {
+            "help" => Answer::Text(help()),
+            "config" => self.config_command(&c.rest),
+            "dlv" => self.dlv_command(&c.rest),
+            "breaks" => Answer::Text(self.breaks()),
+            "break" => self.break_command(&c.rest),
+            "catch" => self.catch_command(&c.rest),
+            _ if self.state != State::Stopped => Answer::Error(format!("{}: the program is not stopped; pause it first", c.name)),
+            "dispatch" => self.dispatch_command(&c.rest, a),
+            "itab" => self.itab_command(&c.rest, a),
+            "goroutines" => self.goroutines_command(&c.rest),
+            "goroutine" => self.goroutine_command(&c.rest),
+            "regs" => self.regs_command(a),
+            "disass" => self.disass_command(&c.rest, a),
+            other => Answer::Error(format!("there is no command {other:?}; try help")),
+        };
+        match answer {
+            Answer::Text(text) => finish(text, c, a.context.is_none()),
+            other => other,
+        }
+    }
+
+    fn dispatch_command(&mut self, rest: &str, a: &t::EvaluateArguments) -> Answer {
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        match words.as_slice() {
+            [] => self.dispatch_table(a.frame_id, Scope::Line),
+            ["function"] => self.dispatch_table(a.frame_id, Scope::Function),
+            ["step"] => self.dispatch_step_command(None),
+            ["step", n] => match n.parse() {
+                Ok(n) => self.dispatch_step_command(Some(n)),
+                Err(_) => Answer::Error(format!("{n:?} is not a row of the table; write dispatch step N")),
+            },
+            ["chain", n] => match n.parse::<u32>() {
+                Ok(n) => self.dispatch_chain(a.frame_id, n),
+                Err(_) => Answer::Error(format!("{n:?} is not a row of the table; write dispatch chain N")),
+            },
+            _ => Answer::Error("write dispatch, dispatch function, dispatch step [N] or dispatch chain N".into()),
+        }
+    }
+
+    fn dispatch_table(&mut self, frame: Option<i64>, scope: Scope) -> Answer {
+        match self.line_calls(frame, scope) {
+            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+            Ok(calls) if calls.is_empty() => Answer::Text("no calls here".into()),
+            Ok(calls) => Answer::Text(calls.iter().map(row).collect::<Vec<_>>().join("\n")),
+        }
+    }
+
+    fn dispatch_step_command(&mut self, order: Option<u32>) -> Answer {
+        let goid = self.selected.unwrap_or(1);
+        let call = match order {
+            None => self.next_dynamic_call(goid),
+            Some(n) => self.line_calls(None, Scope::Line).and_then(|calls| {
+                calls.into_iter().find(|c| c.site.order == n).ok_or_else(|| {
+                    crate::error::Refused::Step(format!("the line has no call {n}; dispatch lists them"))
+                })
+            }),
+        };
+        match call {
+            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+            Ok(call) => Answer::ThenRun(
+                dispatch::label(&call.site),
+                Box::new(move |s| {
+                    s.tell_continued(goid);
+                    s.dispatch_step(goid, &call);
+                }),
+            ),
+        }
+    }
+
+    fn dispatch_chain(&mut self, frame: Option<i64>, order: u32) -> Answer {
+        let calls = match self.line_calls(frame, Scope::Line) {
+            Ok(c) => c,
+            Err(e) => return Answer::Error(wire::Refusal::from(e).message),
+        };
+        let Some(call) = calls.iter().find(|c| c.site.order == order) else {
+            return Answer::Error(format!("the line has no call {order}; dispatch lists them"));
+        };
+        let mut lines = vec![row(call)];
+        for link in &call.site.chain {
+            let kind = link.kind.map(|k| format!(" ({k})")).unwrap_or_default();
+            let place = match (&link.file, link.line) {
+                (Some(f), Some(n)) => format!(" {}:{n}", self.sources.to_client(f)),
+                _ => String::new(),
+            };
+            lines.push(format!("  {} {:#x} {}{kind}{place}", link.role.as_str(), link.address, link.name));
+        }
+        if call.site.chain.is_empty() {
+            lines.push(format!("  {}", call.site.reason.as_deref().unwrap_or("the chain is not known yet")));
+        }
+        Answer::Text(lines.join("\n"))
+    }
+
+    fn itab_command(&mut self, rest: &str, a: &t::EvaluateArguments) -> Answer {
+        if rest.is_empty() {
+            return Answer::Error("write itab EXPR or itab 0xADDRESS".into());
+        }
+        let handle = match self.frame(a.frame_id) {
+            Ok(h) => h,
+            Err(e) => return Answer::Error(wire::Refusal::from(e).message),
+        };
+        let text = match rest.strip_prefix("0x").and_then(|_| parse_address(rest)) {
+            Some(addr) => self.with_scope(Some(&handle), None, |scope| eval::itab_text_at(scope, addr)),
+            None => match self.evaluate_item(&handle, rest, Context::Other, None) {
+                Ok(item) => self.with_scope(Some(&handle), None, |scope| eval::itab_text(scope, &item)),
+                Err(e) => Err(e),
+            },
+        };
+        match text {
+            Ok(Ok(text)) => Answer::Text(text),
+            Ok(Err(why)) => Answer::Error(why),
+            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+        }
+    }
+
+    fn goroutines_command(&mut self, rest: &str) -> Answer {
+        let all = rest == "-all";
+        if let Err(e) = self.read_all() {
+            return Answer::Error(wire::Refusal::from(e).message);
+        }
+        let selected = self.selected;
+        let Some(inf) = self.inferior.as_ref() else { return Answer::Error("the program has ended".into()) };
+        let process = inf.process();
+        let mut out = String::new();
+        for g in process.goroutines(usize::MAX).goroutines.iter().filter(|g| all || !g.system) {
+            let star = if Some(g.id) == selected { "*" } else { " " };
+            let stack = process.stack(crate::session::stack_source(&process, g), 0, 20);
+            let at = stack.frames.iter().find(|f| !f.runtime).or_else(|| stack.frames.first());
+            let place = at.map(|f| format!("{} {}:{}", f.name, self.sources.to_client(&f.file), f.line)).unwrap_or_default();
+            let wait = g.wait_reason.as_ref().map(|w| format!(" [{w}]")).unwrap_or_default();
+            let _infallible = writeln!(out, "{star} {} {:?}{wait} {place}", g.id, g.status);
+        }
+        Answer::Text(out.trim_end().to_string())
+    }
+
+    fn goroutine_command(&mut self, rest: &str) -> Answer {
+        let Ok(goid) = rest.parse::<u64>() else { return Answer::Error("write goroutine N".into()) };
+        match self.stack_of(goid, 0, 1) {
+            Ok(stack) => {
+                self.selected = Some(goid);
+                let at = stack.frames.first().map(|f| format!("{} {}:{}", f.name, f.file, f.line)).unwrap_or_default();
+                Answer::Text(format!("goroutine {goid} {at}"))
+            }
+            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+        }
+    }
+
+    fn regs_command(&mut self, a: &t::EvaluateArguments) -> Answer {
+        let items = self.frame(a.frame_id).and_then(|h| self.with_scope(Some(&h), None, eval::registers));
+        match items {
+            Ok(items) => Answer::Text(items.iter().map(|i| format!("{} = {}", i.name, i.text)).collect::<Vec<_>>().join("\n")),
+            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+        }
+    }
+
+    fn disass_command(&mut self, rest: &str, a: &t::EvaluateArguments) -> Answer {
+        let handle = match self.frame(a.frame_id) {
+            Ok(h) => h,
+            Err(e) => return Answer::Error(wire::Refusal::from(e).message),
+        };
+        let Some(inf) = self.inferior.as_ref() else { return Answer::Error("the program has ended".into()) };
+        let Some(f) = inf.image.functions().at(handle.frame.pc) else {
+            return Answer::Error("this frame is not in Go code".into());
+        };
+        let whole = rest == "-a";
+        let listing = inf.engine.disassemble(&inf.image, &**inf.memory(), f.entry()..f.end());
+        let mut out = String::new();
+        for i in listing {
+            let at = inf.image.functions().location(i.addr);
+            if !whole && at.as_ref().is_none_or(|l| l.line != handle.frame.line) {
+                continue;
+            }
+            let mark = if i.addr == handle.frame.pc { "=>" } else { "  " };
+            let note = i.note.map(|n| format!(" ; {n}")).unwrap_or_default();
+            let line = at.map(|l| l.line).unwrap_or(0);
+            let _infallible = writeln!(out, "{mark} {:#x} :{line} {}{note}", i.addr, i.text);
+        }
+        Answer::Text(out.trim_end().to_string())
+    }
+
+    fn breaks(&self) -> String {
+        let rows: Vec<String> = self
+            .breakpoints
+            .iter()
+            .map(|b| {
+                let place = match &b.place {
+                    Place::Source { path, line } => format!("{path}:{}", b.line.unwrap_or(*line)),
+                    Place::Function { name } => name.clone(),
+                    Place::Instruction { addr } => format!("{addr:#x}"),
+                };
+                let why = b.message.as_ref().map(|m| format!(" ({m})")).unwrap_or_default();
+                format!("{} {place}, {} hits{why}", b.id.0, b.hits)
+            })
+            .collect();
+        if rows.is_empty() { "no breakpoints".into() } else { rows.join("\n") }
+    }
+
+    fn break_command(&mut self, rest: &str) -> Answer {
+        if let Some(n) = rest.strip_prefix("-d") {
+            let Ok(id) = n.trim().parse() else { return Answer::Error("write break -d N; breaks lists them".into()) };
+            return match self.remove_breakpoint(id) {
+                true => Answer::Text(format!("breakpoint {id} removed")),
+                false => Answer::Error(format!("there is no breakpoint {id}")),
+            };
+        }
+        if rest.is_empty() {
+            return Answer::Error("write break FUNCTION or break file.go:LINE".into());
+        }
+        match self.add_function_breakpoint(rest) {
+            Ok(text) => Answer::Text(text),
+            Err(why) => Answer::Error(why),
+        }
+    }
+
+    fn catch_command(&mut self, rest: &str) -> Answer {
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        let (name, on) = match words.as_slice() {
+            [] => return Answer::Text(format!("on: {}; known: {}", self.exception_filters.join(", "), KNOWN_FILTERS.join(", "))),
+            [name] | [name, "on"] => (*name, true),
+            [name, "off"] => (*name, false),
+            _ => return Answer::Error("write catch FILTER [on|off]".into()),
+        };
+        if !KNOWN_FILTERS.contains(&name) {
+            return Answer::Error(format!("there is no filter {name:?}; known: {}", KNOWN_FILTERS.join(", ")));
+        }
+        self.exception_filters.retain(|f| f != name);
+        if on {
+            self.exception_filters.push(name.to_string());
+        }
+        self.with_program_stopped(|s| s.arm_exception_breakpoints());
+        Answer::Text(format!("{name} {}", if on { "on" } else { "off" }))
+    }
+
+    fn config_command(&mut self, rest: &str) -> Answer {
+        match self.settings.config(rest.trim_start_matches("-list").trim()) {
+            Ok((text, effect)) => {
+                self.apply_setting(&effect);
+                Answer::Text(text)
+            }
+            Err(why) => Answer::Error(why),
+        }
+    }
+
+    fn dlv_command(&mut self, rest: &str) -> Answer {
+        let (name, args) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        match name {
+            "" | "help" | "h" => Answer::Text(help()),
+            "config" => self.config_command(args),
+            "sources" | "s" => {
+                let Some(inf) = self.inferior.as_ref() else { return Answer::Error("no program".into()) };
+                let files: Vec<String> =
+                    inf.image.functions().files().iter().filter(|f| f.contains(args.trim())).map(|f| f.to_string()).collect();
+                Answer::Text(files.join("\n"))
+            }
+            other => Answer::Error(format!("dlv {other} is not supported here; try help")),
+        }
+    }
+}
+
+/// `0 s.Area -> main.(*Square).Area`.
+fn row(c: &KnownCall) -> String {
+    let done = if c.site.in_progress { " (in progress)" } else { "" };
+    let reason = c.site.reason.as_ref().filter(|_| c.site.target.is_none()).map(|r| format!(": {r}")).unwrap_or_default();
+    match c.site.kind {
+        CallKind::Static => format!("{} {}{done}", c.site.order, dispatch::label(&c.site)),
+        _ => {
+            let what = c.site.expression.as_deref().unwrap_or("call");
+            format!("{} {what} -> {}{reason}{done}", c.site.order, target_text(&c.site))
+        }
+    }
+}
+
+fn help() -> String {
+    let lines: Vec<&str> = COMMANDS.iter().map(|(_, h)| *h).collect();
+    format!("Commands (anything else is a Go expression, NAME = EXPR sets a variable):\n{}", lines.join("\n"))
+}
+
+/// Writes to a file when asked to; one line for clients that show one.
+fn finish(text: String, c: &Command, one_line: bool) -> Answer {
+    if let Some(path) = &c.to_file {
+        return match std::fs::write(path, format!("{text}\n")) {
+            Ok(()) => Answer::Text(format!("written to {path}")),
+            Err(e) => Answer::Error(format!("{path}: {e}")),
+        };
+    }
+    if one_line {
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+        return Answer::Text(lines.join(" | "));
+    }
+    Answer::Text(text)
+}

@@ -1,0 +1,84 @@
+//! At a CALL instruction: which body of the author's will run, and where a step stops in it.
+//!
+//! Resolved with the registers of the call itself, so the answer is a fact, not a prediction. Reads only.
+
+use dispatch::{Chain, Engine, Site, SiteKind};
+use golang::Process;
+use machine::{MemoryExt, Regs};
+
+/// When the body runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    ByCall,
+    /// `go`: in the goroutine that the call starts.
+    InNewGoroutine,
+    /// `defer`: when the function returns or panics.
+    Deferred,
+}
+
+/// Where a step into a call arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landing {
+    pub stop_pc: u64,
+    /// The body returns here, through wrappers; `None` for tail calls and what does not return to the line.
+    pub return_pc: Option<u64>,
+    pub reached: Reached,
+    /// Function whose body it is, as the user reads it.
+    pub body: String,
+    /// What happened on the way that a user should know: the body was inlined, or folded away.
+    pub remark: Option<String>,
+}
+
+/// Runtime functions that take a func value and run it later, with the way they do.
+const STARTERS: &[(&str, Reached)] = &[
+    ("runtime.newproc", Reached::InNewGoroutine),
+    ("runtime.deferproc", Reached::Deferred),
+    ("runtime.deferprocat", Reached::Deferred),
+    ("runtime.deferprocStack", Reached::Deferred),
+];
+
+/// Follows the call at which the thread with these registers stands.
+pub fn landing(engine: &Engine, process: &Process<'_>, regs: &Regs, site: &Site) -> Result<Landing, String> {
+    let image = process.image;
+    let mem = process.mem;
+    if let SiteKind::Static { target } = site.kind {
+        let name = image.functions().at(target).map(|f| f.name()).unwrap_or_default();
+        if let Some((starter, reached)) = STARTERS.iter().find(|(n, _)| *n == name) {
+            let funcval = started_function(process, regs, starter)?;
+            let entry = mem.read_u64(funcval).map_err(|e| format!("the func value at {funcval:#x}: {e}"))?;
+            let mut inside = regs.clone();
+            inside.set(image.arch().context(), funcval);
+            return arrive(engine.resolve(image, mem, entry, Some(&inside)), None, *reached);
+        }
+        return arrive(engine.resolve(image, mem, target, Some(regs)), return_pc(site), Reached::ByCall);
+    }
+    arrive(engine.resolve_at_load(image, mem, regs, site), return_pc(site), Reached::ByCall)
+}
+
+fn return_pc(site: &Site) -> Option<u64> {
+    (!site.tail && site.return_pc != 0).then_some(site.return_pc)
+}
+
+/// The func value that a `go` or `defer` statement hands to the runtime: the first argument, or `fn` of the record in it.
+fn started_function(process: &Process<'_>, regs: &Regs, starter: &str) -> Result<u64, String> {
+    let arch = process.image.arch();
+    let first = arch.int_args().first().and_then(|r| regs.get(*r)).ok_or("the argument register is not known")?;
+    if starter != "runtime.deferprocStack" {
+        return Ok(first);
+    }
+    let offset = process.image.layout().offset("runtime._defer", "fn").ok_or("the layout of runtime._defer is not known")?;
+    process.mem.read_u64(first.wrapping_add(offset)).map_err(|e| e.to_string())
+}
+
+fn arrive(chain: Chain, return_pc: Option<u64>, reached: Reached) -> Result<Landing, String> {
+    if let Some(why) = chain.will_panic {
+        return Err(format!("it panics: {why}"));
+    }
+    let body = chain.body.ok_or_else(|| chain.reason.unwrap_or_else(|| "no body was found".into()))?;
+    let remark = match (body.inlined, body.folded) {
+        (true, _) => Some("the body was inlined into the wrapper".to_string()),
+        (_, true) => Some("the compiler folded the body away: this is its wrapper".to_string()),
+        _ => None,
+    };
+    Ok(Landing { stop_pc: body.stop_pc, return_pc, reached, body: body.name, remark })
+}
