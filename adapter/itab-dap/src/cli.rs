@@ -89,7 +89,12 @@ struct DapArgs {
 /// `dlv` takes flags with one dash too (`-listen`); clap does not.
 pub fn normalise(args: impl Iterator<Item = OsString>) -> Vec<OsString> {
     args.map(|a| match a.to_str() {
-        Some(s) if s.len() > 2 && s.starts_with('-') && !s.starts_with("--") && s.as_bytes().get(2) != Some(&b'=') => {
+        Some(s)
+            if s.len() > 2
+                && s.starts_with('-')
+                && !s.starts_with("--")
+                && s.as_bytes().get(2) != Some(&b'=') =>
+        {
             format!("-{s}").into()
         }
         _ => a,
@@ -108,7 +113,10 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Dap(args)) => {
             warn_ignored(&args);
             match &args.client_addr {
-                Some(addr) => serve_socket(TcpStream::connect(dial_address(addr)).with_context(|| format!("can't connect to {addr}"))?),
+                Some(addr) => serve_socket(
+                    TcpStream::connect(dial_address(addr))
+                        .with_context(|| format!("can't connect to {addr}"))?,
+                ),
                 None => listen(&args.listen, cli.log.log_dest.as_deref()),
             }
         }
@@ -139,21 +147,24 @@ fn warn_ignored(args: &DapArgs) {
         ("arguments", !args.ignored.is_empty()),
     ];
     for (name, _) in given.into_iter().filter(|g| g.1) {
-        let line = format!("Warning: dap mode ignores {name}; use the launch or attach request's attributes\n");
+        let line =
+            format!("Warning: dap mode ignores {name}; use the launch or attach request's attributes\n");
         let _closed = std::io::stderr().write_all(line.as_bytes());
     }
 }
 
 fn listen(addr: &str, log_dest: Option<&str>) -> anyhow::Result<()> {
     if let Some(path) = addr.strip_prefix("unix:") {
-        let listener = std::os::unix::net::UnixListener::bind(path).with_context(|| format!("can't listen on {addr}"))?;
+        let listener = std::os::unix::net::UnixListener::bind(path)
+            .with_context(|| format!("can't listen on {addr}"))?;
         announce(addr, log_dest)?;
         let (stream, _) = listener.accept()?;
         drop(listener);
         session::serve(stream.try_clone()?, stream, session::Transport::Socket);
         return Ok(());
     }
-    let listener = TcpListener::bind(dial_address(addr)).with_context(|| format!("can't listen on {addr}"))?;
+    let listener =
+        TcpListener::bind(dial_address(addr)).with_context(|| format!("can't listen on {addr}"))?;
     announce(&listener.local_addr()?.to_string(), log_dest)?;
     let (stream, peer) = listener.accept()?;
     if !peer.ip().is_loopback() {

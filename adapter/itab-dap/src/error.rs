@@ -43,14 +43,24 @@ impl Refused {
             Refused::Launch(s) => (3000, format!("Failed to launch: {s}"), true),
             Refused::Attach(s) => (3001, format!("Failed to attach: {s}"), true),
             Refused::Initialize(s) => (3002, format!("Failed to initialize: {s}"), true),
-            Refused::AlreadyStarted => {
-                (3000, "Failed to launch: this session already debugs a program; start another session".into(), true)
+            Refused::AlreadyStarted => (
+                3000,
+                "Failed to launch: this session already debugs a program; start another session".into(),
+                true,
+            ),
+            Refused::NoSession => {
+                (3000, "No debug session started: send launch or attach first".into(), true)
             }
-            Refused::NoSession => (3000, "No debug session started: send launch or attach first".into(), true),
-            Refused::Running => (4000, "Unable to process: debuggee is running; pause it first".into(), false),
+            Refused::Running => {
+                (4000, "Unable to process: debuggee is running; pause it first".into(), false)
+            }
             Refused::Ended => (4001, "The program has ended; start a new session".into(), false),
-            Refused::NoDebug => (4002, "The program runs without the debugger (noDebug); only disconnect works".into(), false),
-            Refused::Unsupported(c) => (9999, format!("Unsupported command: this adapter has no request {c:?}"), false),
+            Refused::NoDebug => {
+                (4002, "The program runs without the debugger (noDebug); only disconnect works".into(), false)
+            }
+            Refused::Unsupported(c) => {
+                (9999, format!("Unsupported command: this adapter has no request {c:?}"), false)
+            }
             Refused::Threads(s) => (2002, format!("Unable to list goroutines: {s}"), false),
             Refused::StackTrace(s) => (2004, format!("Unable to produce stack trace: {s}"), false),
             Refused::Scopes(s) => (2005, format!("Unable to list locals: {s}"), false),

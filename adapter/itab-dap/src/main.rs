@@ -11,7 +11,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             // stderr is for people; the protocol is on stdout or a socket.
-            let _closed = std::io::Write::write_all(&mut std::io::stderr(), format!("itab-dap: {e:#}\n").as_bytes());
+            let _closed =
+                std::io::Write::write_all(&mut std::io::stderr(), format!("itab-dap: {e:#}\n").as_bytes());
             ExitCode::FAILURE
         }
     }

@@ -65,7 +65,14 @@ impl Settings {
             "showRegisters" => c.show_registers.to_string(),
             "hideSystemGoroutines" => c.hide_system_goroutines.to_string(),
             "substitutePath" => {
-                format!("[{}]", c.substitute_path.iter().map(|r| format!("{:?}: {:?}", r.from, r.to)).collect::<Vec<_>>().join(", "))
+                format!(
+                    "[{}]",
+                    c.substitute_path
+                        .iter()
+                        .map(|r| format!("{:?}: {:?}", r.from, r.to))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                )
             }
             "skipPackages" => format!("{:?}", c.skip_packages),
             _ => String::new(),
@@ -89,7 +96,9 @@ impl Settings {
                 let words: Vec<&str> = value.split_whitespace().map(|w| w.trim_matches('"')).collect();
                 match words.as_slice() {
                     ["-clear"] => c.substitute_path.clear(),
-                    [from, to] => c.substitute_path.push(crate::config::PathRule { from: (*from).into(), to: (*to).into() }),
+                    [from, to] => c
+                        .substitute_path
+                        .push(crate::config::PathRule { from: (*from).into(), to: (*to).into() }),
                     _ => return Err("write config substitutePath FROM TO, or -clear".into()),
                 }
             }
@@ -100,9 +109,10 @@ impl Settings {
 
     /// True if plain steps don't stop in this package.
     pub(crate) fn skips(&self, package: &str) -> bool {
-        self.common.skip_packages.iter().any(|glob| {
-            if glob == "std" { is_standard(package) } else { glob_matches(glob, package) }
-        })
+        self.common
+            .skip_packages
+            .iter()
+            .any(|glob| if glob == "std" { is_standard(package) } else { glob_matches(glob, package) })
     }
 
     /// How much of a value is read for its text.
@@ -145,10 +155,56 @@ fn is_standard(package: &str) -> bool {
 
 /// First path elements of GOROOT/src: a module may be named without a dot too.
 const KNOWN_STD_ROOTS: &[&str] = &[
-    "archive", "bufio", "bytes", "cmp", "compress", "container", "context", "crypto", "database", "debug", "embed", "encoding",
-    "errors", "expvar", "flag", "fmt", "go", "hash", "html", "image", "index", "internal", "io", "iter", "log", "maps", "math",
-    "mime", "net", "os", "path", "plugin", "reflect", "regexp", "runtime", "slices", "sort", "strconv", "strings", "structs",
-    "sync", "syscall", "testing", "text", "time", "unicode", "unique", "unsafe", "vendor", "weak",
+    "archive",
+    "bufio",
+    "bytes",
+    "cmp",
+    "compress",
+    "container",
+    "context",
+    "crypto",
+    "database",
+    "debug",
+    "embed",
+    "encoding",
+    "errors",
+    "expvar",
+    "flag",
+    "fmt",
+    "go",
+    "hash",
+    "html",
+    "image",
+    "index",
+    "internal",
+    "io",
+    "iter",
+    "log",
+    "maps",
+    "math",
+    "mime",
+    "net",
+    "os",
+    "path",
+    "plugin",
+    "reflect",
+    "regexp",
+    "runtime",
+    "slices",
+    "sort",
+    "strconv",
+    "strings",
+    "structs",
+    "sync",
+    "syscall",
+    "testing",
+    "text",
+    "time",
+    "unicode",
+    "unique",
+    "unsafe",
+    "vendor",
+    "weak",
 ];
 
 /// `*` within one path element, `...` across elements.

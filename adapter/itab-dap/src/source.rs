@@ -50,7 +50,10 @@ impl Sources {
     /// The text of a file named as the binary names it; `None` if it can't be read here.
     pub fn text(&self, server_path: &str) -> Option<Arc<str>> {
         let mut cache = self.text.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        cache.entry(server_path.to_string()).or_insert_with(|| read(Path::new(&self.to_client(server_path)))).clone()
+        cache
+            .entry(server_path.to_string())
+            .or_insert_with(|| read(Path::new(&self.to_client(server_path))))
+            .clone()
     }
 }
 

@@ -28,7 +28,8 @@ impl Session {
             return false;
         }
         let Ok(handle) = self.frame(frame) else { return false };
-        self.with_scope(Some(&handle), None, |scope| eval::locals(scope).iter().any(|i| i.name == name)).unwrap_or(false)
+        self.with_scope(Some(&handle), None, |scope| eval::locals(scope).iter().any(|i| i.name == name))
+            .unwrap_or(false)
     }
 
     /// Runs a command. Without a context (Helix) the answer is one line.
@@ -40,7 +41,9 @@ impl Session {
             "breaks" => Answer::Text(self.breaks()),
             "break" => self.break_command(&c.rest),
             "catch" => self.catch_command(&c.rest),
-            _ if self.state != State::Stopped => Answer::Error(format!("{}: the program is not stopped; pause it first", c.name)),
+            _ if self.state != State::Stopped => {
+                Answer::Error(format!("{}: the program is not stopped; pause it first", c.name))
+            }
             "dispatch" => self.dispatch_command(&c.rest, a),
             "itab" => self.itab_command(&c.rest, a),
             "goroutines" => self.goroutines_command(&c.rest),
@@ -69,7 +72,9 @@ impl Session {
                 Ok(n) => self.dispatch_chain(a.frame_id, n),
                 Err(_) => Answer::Error(format!("{n:?} is not a row of the table; write dispatch chain N")),
             },
-            _ => Answer::Error("write dispatch, dispatch function, dispatch step [N] or dispatch chain N".into()),
+            _ => Answer::Error(
+                "write dispatch, dispatch function, dispatch step [N] or dispatch chain N".into(),
+            ),
         }
     }
 
@@ -161,7 +166,9 @@ impl Session {
             let star = if Some(g.id) == selected { "*" } else { " " };
             let stack = process.stack(crate::session::stack_source(&process, g), 0, 20);
             let at = stack.frames.iter().find(|f| !f.runtime).or_else(|| stack.frames.first());
-            let place = at.map(|f| format!("{} {}:{}", f.name, self.sources.to_client(&f.file), f.line)).unwrap_or_default();
+            let place = at
+                .map(|f| format!("{} {}:{}", f.name, self.sources.to_client(&f.file), f.line))
+                .unwrap_or_default();
             let wait = g.wait_reason.as_ref().map(|w| format!(" [{w}]")).unwrap_or_default();
             let _infallible = writeln!(out, "{star} {} {:?}{wait} {place}", g.id, g.status);
         }
@@ -173,7 +180,11 @@ impl Session {
         match self.stack_of(goid, 0, 1) {
             Ok(stack) => {
                 self.selected = Some(goid);
-                let at = stack.frames.first().map(|f| format!("{} {}:{}", f.name, f.file, f.line)).unwrap_or_default();
+                let at = stack
+                    .frames
+                    .first()
+                    .map(|f| format!("{} {}:{}", f.name, f.file, f.line))
+                    .unwrap_or_default();
                 Answer::Text(format!("goroutine {goid} {at}"))
             }
             Err(e) => Answer::Error(wire::Refusal::from(e).message),
@@ -183,7 +194,9 @@ impl Session {
     fn regs_command(&mut self, a: &t::EvaluateArguments) -> Answer {
         let items = self.frame(a.frame_id).and_then(|h| self.with_scope(Some(&h), None, eval::registers));
         match items {
-            Ok(items) => Answer::Text(items.iter().map(|i| format!("{} = {}", i.name, i.text)).collect::<Vec<_>>().join("\n")),
+            Ok(items) => Answer::Text(
+                items.iter().map(|i| format!("{} = {}", i.name, i.text)).collect::<Vec<_>>().join("\n"),
+            ),
             Err(e) => Answer::Error(wire::Refusal::from(e).message),
         }
     }
@@ -232,7 +245,9 @@ impl Session {
 
     fn break_command(&mut self, rest: &str) -> Answer {
         if let Some(n) = rest.strip_prefix("-d") {
-            let Ok(id) = n.trim().parse() else { return Answer::Error("write break -d N; breaks lists them".into()) };
+            let Ok(id) = n.trim().parse() else {
+                return Answer::Error("write break -d N; breaks lists them".into());
+            };
             return match self.remove_breakpoint(id) {
                 true => Answer::Text(format!("breakpoint {id} removed")),
                 false => Answer::Error(format!("there is no breakpoint {id}")),
@@ -250,13 +265,22 @@ impl Session {
     fn catch_command(&mut self, rest: &str) -> Answer {
         let words: Vec<&str> = rest.split_whitespace().collect();
         let (name, on) = match words.as_slice() {
-            [] => return Answer::Text(format!("on: {}; known: {}", self.exception_filters.join(", "), KNOWN_FILTERS.join(", "))),
+            [] => {
+                return Answer::Text(format!(
+                    "on: {}; known: {}",
+                    self.exception_filters.join(", "),
+                    KNOWN_FILTERS.join(", ")
+                ));
+            }
             [name] | [name, "on"] => (*name, true),
             [name, "off"] => (*name, false),
             _ => return Answer::Error("write catch FILTER [on|off]".into()),
         };
         if !KNOWN_FILTERS.contains(&name) {
-            return Answer::Error(format!("there is no filter {name:?}; known: {}", KNOWN_FILTERS.join(", ")));
+            return Answer::Error(format!(
+                "there is no filter {name:?}; known: {}",
+                KNOWN_FILTERS.join(", ")
+            ));
         }
         self.exception_filters.retain(|f| f != name);
         if on {
@@ -283,8 +307,14 @@ impl Session {
             "config" => self.config_command(args),
             "sources" | "s" => {
                 let Some(inf) = self.inferior.as_ref() else { return Answer::Error("no program".into()) };
-                let files: Vec<String> =
-                    inf.image.functions().files().iter().filter(|f| f.contains(args.trim())).map(|f| f.to_string()).collect();
+                let files: Vec<String> = inf
+                    .image
+                    .functions()
+                    .files()
+                    .iter()
+                    .filter(|f| f.contains(args.trim()))
+                    .map(|f| f.to_string())
+                    .collect();
                 Answer::Text(files.join("\n"))
             }
             other => Answer::Error(format!("dlv {other} is not supported here; try help")),
@@ -295,7 +325,13 @@ impl Session {
 /// `0 s.Area -> main.(*Square).Area`.
 fn row(c: &KnownCall) -> String {
     let done = if c.site.in_progress { " (in progress)" } else { "" };
-    let reason = c.site.reason.as_ref().filter(|_| c.site.target.is_none()).map(|r| format!(": {r}")).unwrap_or_default();
+    let reason = c
+        .site
+        .reason
+        .as_ref()
+        .filter(|_| c.site.target.is_none())
+        .map(|r| format!(": {r}"))
+        .unwrap_or_default();
     match c.site.kind {
         CallKind::Static => format!("{} {}{done}", c.site.order, dispatch::label(&c.site)),
         _ => {

@@ -26,7 +26,10 @@ pub(crate) struct Command {
 /// Names of all commands, with their help line.
 pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ("help", "help: this list"),
-    ("dispatch", "dispatch [function] | dispatch step [N] | dispatch chain N: the calls of the line and their targets"),
+    (
+        "dispatch",
+        "dispatch [function] | dispatch step [N] | dispatch chain N: the calls of the line and their targets",
+    ),
     ("itab", "itab EXPR | itab 0xADDR: the itab behind an interface value or at an address"),
     ("goroutines", "goroutines [-all]: the goroutines"),
     ("goroutine", "goroutine N: look at another goroutine"),
@@ -58,7 +61,10 @@ pub(crate) fn parse(line: &str) -> Option<(Command, bool)> {
     }
     let rest = text.get(name.len()..).unwrap_or_default().trim().to_string();
     // `itab(x)` and `dispatch.field` are expressions; `x > y` with a variable named like a command as well.
-    if rest.starts_with(['(', '.', '[', '=', '+', '*', '/', '<', '>', '!', '&', '|', ',']) && name != "itab" && name != "goroutines" {
+    if rest.starts_with(['(', '.', '[', '=', '+', '*', '/', '<', '>', '!', '&', '|', ','])
+        && name != "itab"
+        && name != "goroutines"
+    {
         return None;
     }
     Some((Command { name: name.to_string(), rest, to_file }, forced))

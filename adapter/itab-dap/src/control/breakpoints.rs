@@ -13,9 +13,16 @@ use super::table::BreakpointId;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Client's path, line asked for.
-    Source { path: String, line: u32 },
-    Function { name: String },
-    Instruction { addr: u64 },
+    Source {
+        path: String,
+        line: u32,
+    },
+    Function {
+        name: String,
+    },
+    Instruction {
+        addr: u64,
+    },
 }
 
 /// What DAP calls the breakpoint's options, as text.

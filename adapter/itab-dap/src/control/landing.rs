@@ -62,11 +62,16 @@ fn return_pc(site: &Site) -> Option<u64> {
 /// The func value that a `go` or `defer` statement hands to the runtime: the first argument, or `fn` of the record in it.
 fn started_function(process: &Process<'_>, regs: &Regs, starter: &str) -> Result<u64, String> {
     let arch = process.image.arch();
-    let first = arch.int_args().first().and_then(|r| regs.get(*r)).ok_or("the argument register is not known")?;
+    let first =
+        arch.int_args().first().and_then(|r| regs.get(*r)).ok_or("the argument register is not known")?;
     if starter != "runtime.deferprocStack" {
         return Ok(first);
     }
-    let offset = process.image.layout().offset("runtime._defer", "fn").ok_or("the layout of runtime._defer is not known")?;
+    let offset = process
+        .image
+        .layout()
+        .offset("runtime._defer", "fn")
+        .ok_or("the layout of runtime._defer is not known")?;
     process.mem.read_u64(first.wrapping_add(offset)).map_err(|e| e.to_string())
 }
 

@@ -28,15 +28,22 @@ pub fn locate(image: &Image, spec: &str, body_of: impl Fn(u64) -> Option<u64>) -
         return Err(format!("{spec:?} is an address; use an instruction breakpoint for it"));
     }
     if spec.starts_with(['/', '.', '+', '-']) && !spec.contains(".go:") {
-        return Err(format!("{spec:?} is not a function's name; write pkg.Func, (*T).Method or file.go:line"));
+        return Err(format!(
+            "{spec:?} is not a function's name; write pkg.Func, (*T).Method or file.go:line"
+        ));
     }
     if let Some((head, line)) = spec.rsplit_once(':')
         && let Ok(line) = line.parse::<u32>()
     {
-        return if head.ends_with(".go") { at_file_line(image, head, line) } else { at_function_line(image, head, line, body_of) };
+        return if head.ends_with(".go") {
+            at_file_line(image, head, line)
+        } else {
+            at_function_line(image, head, line, body_of)
+        };
     }
     let functions = matching(image, spec)?;
-    let mut addrs: Vec<u64> = functions.iter().map(|f| body_of(f.entry()).unwrap_or_else(|| f.prologue_end())).collect();
+    let mut addrs: Vec<u64> =
+        functions.iter().map(|f| body_of(f.entry()).unwrap_or_else(|| f.prologue_end())).collect();
     addrs.sort_unstable();
     addrs.dedup();
     let first = addrs.first().and_then(|a| image.functions().location(*a));
@@ -59,7 +66,12 @@ fn at_file_line(image: &Image, file: &str, line: u32) -> Result<Located, String>
     }
 }
 
-fn at_function_line(image: &Image, name: &str, line: u32, body_of: impl Fn(u64) -> Option<u64>) -> Result<Located, String> {
+fn at_function_line(
+    image: &Image,
+    name: &str,
+    line: u32,
+    body_of: impl Fn(u64) -> Option<u64>,
+) -> Result<Located, String> {
     let base = locate(image, name, body_of)?;
     let target = base.line.saturating_add(line);
     match image.functions().breakpoint_locations(&base.file, target) {
@@ -70,7 +82,8 @@ fn at_function_line(image: &Image, name: &str, line: u32, body_of: impl Fn(u64) 
 
 /// True if `path` is `suffix`, or ends in `/suffix`.
 fn ends_with_path(path: &str, suffix: &str) -> bool {
-    path.strip_suffix(suffix).is_some_and(|head| head.is_empty() || head.ends_with('/') || suffix.starts_with('/'))
+    path.strip_suffix(suffix)
+        .is_some_and(|head| head.is_empty() || head.ends_with('/') || suffix.starts_with('/'))
 }
 
 fn matching<'a>(image: &'a Image, spec: &str) -> Result<Vec<Function<'a>>, String> {
@@ -82,7 +95,11 @@ fn matching<'a>(image: &'a Image, spec: &str) -> Result<Vec<Function<'a>>, Strin
     if real {
         found.retain(|(_, f)| !f.is_wrapper());
     }
-    let best = found.iter().map(|f| f.0).min().ok_or_else(|| format!("could not find function {spec}{}", hint(image, spec)))?;
+    let best = found
+        .iter()
+        .map(|f| f.0)
+        .min()
+        .ok_or_else(|| format!("could not find function {spec}{}", hint(image, spec)))?;
     found.retain(|f| f.0 == best);
     let mut names: Vec<String> = found.iter().map(|(_, f)| without_type_arguments(f.name())).collect();
     names.sort();
@@ -126,7 +143,9 @@ impl Wanted {
         let full = if self.has_arguments { full.replace(' ', "") } else { without_type_arguments(&full) };
         let (path, rest) = split_package(&full);
         let short = format!("{}.{rest}", path.rsplit('/').next().unwrap_or(path));
-        let same = |name: &str| name == self.text || without_star(name) == without_star(&self.text) && !self.names_pointer();
+        let same = |name: &str| {
+            name == self.text || without_star(name) == without_star(&self.text) && !self.names_pointer()
+        };
         if same(&full) {
             return Some(0);
         }
@@ -147,7 +166,9 @@ impl Wanted {
 }
 
 fn is_closure_name(rest: &str) -> bool {
-    rest.split('.').skip(1).any(|p| p.starts_with("func") || p.starts_with("gowrap") || p.starts_with("deferwrap"))
+    rest.split('.')
+        .skip(1)
+        .any(|p| p.starts_with("func") || p.starts_with("gowrap") || p.starts_with("deferwrap"))
 }
 
 /// `(*T).M` -> `T.M`.

@@ -43,7 +43,13 @@ impl RowCache {
             .entry(f.id())
             .or_insert_with(|| {
                 let prefix = format!("{}-range", f.name());
-                image.functions().iter().filter(|g| g.name().starts_with(&prefix)).filter(is_range_body).map(|g| g.id()).collect()
+                image
+                    .functions()
+                    .iter()
+                    .filter(|g| g.name().starts_with(&prefix))
+                    .filter(is_range_body)
+                    .map(|g| g.id())
+                    .collect()
             })
             .clone()
     }
@@ -95,14 +101,17 @@ impl Start<'_> {
         let mut functions = vec![root];
         let bodies = cache.range_bodies(image, root);
         functions.extend(bodies.iter().filter_map(|id| image.functions().get(*id)));
-        let accept = if functions.len() > 1 { Accept::Group } else { Accept::Frame(self.origin.frame_offset) };
+        let accept =
+            if functions.len() > 1 { Accept::Group } else { Accept::Frame(self.origin.frame_offset) };
         for g in functions {
             let own = g.id() == f.id();
             for row in cache.rows(image, g).iter() {
                 if own && self.is_current(row) {
                     continue;
                 }
-                if row.depth > if own { self.depth } else { 0 } && !(into_inlined && own && self.is_called_from_here(row)) {
+                if row.depth > if own { self.depth } else { 0 }
+                    && !(into_inlined && own && self.is_called_from_here(row))
+                {
                     continue;
                 }
                 out.push(Temporary { addr: row.pc, accept: accept.clone(), meaning: Meaning::Arrived });
@@ -136,7 +145,11 @@ impl Start<'_> {
             .rows(self.process.image, f)
             .iter()
             .filter(|r| r.depth < self.depth)
-            .map(|r| Temporary { addr: r.pc, accept: Accept::Frame(self.origin.frame_offset), meaning: Meaning::Arrived })
+            .map(|r| Temporary {
+                addr: r.pc,
+                accept: Accept::Frame(self.origin.frame_offset),
+                meaning: Meaning::Arrived,
+            })
             .collect()
     }
 
@@ -174,7 +187,8 @@ impl Start<'_> {
     pub fn deferred(&self) -> Vec<Temporary> {
         let Some(pc) = self.process.next_deferred(self.origin.goid) else { return Vec::new() };
         let Some(f) = self.process.image.functions().at(pc) else { return Vec::new() };
-        let addr = body_of(self.engine, self.process.image, self.process.mem, pc).unwrap_or_else(|| f.prologue_end());
+        let addr = body_of(self.engine, self.process.image, self.process.mem, pc)
+            .unwrap_or_else(|| f.prologue_end());
         vec![Temporary { addr, accept: Accept::DeferredByPanic, meaning: Meaning::Arrived }]
     }
 }

@@ -17,7 +17,9 @@ pub enum StepKind {
     In,
     Out,
     /// The dispatch step, into a chosen call; the text names it for `stopped.description`: `dispatch: main.Shape.Area`.
-    Into { what: String },
+    Into {
+        what: String,
+    },
 }
 
 /// Where the step began.
@@ -170,7 +172,9 @@ fn deferred_by(process: &Process<'_>, frame: &Frame) -> Option<DeferredBy> {
     for _ in 0..MAX_WRAPPERS {
         let up = process.caller_of(&at)?;
         match &*up.name {
-            "runtime.gopanic" | "runtime.Goexit" | "runtime.(*_panic).nextDefer" => return Some(DeferredBy::Panic),
+            "runtime.gopanic" | "runtime.Goexit" | "runtime.(*_panic).nextDefer" => {
+                return Some(DeferredBy::Panic);
+            }
             "runtime.deferreturn" => return Some(DeferredBy::Return),
             "runtime.deferCallSave" | "runtime.callDeferred" | "runtime.reflectcallSave" => {}
             _ if up.wrapper => {}

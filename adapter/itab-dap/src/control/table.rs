@@ -58,7 +58,11 @@ impl AddressTable {
 
     /// Removes every address of the owners for which `gone` is true. A breakpoint that can't be removed is kept in the table
     /// (the target still shadows it) and the first error is returned.
-    pub fn remove_where(&mut self, target: &mut dyn Target, gone: impl Fn(Owner) -> bool) -> Result<(), TargetError> {
+    pub fn remove_where(
+        &mut self,
+        target: &mut dyn Target,
+        gone: impl Fn(Owner) -> bool,
+    ) -> Result<(), TargetError> {
         let mut first_error = None;
         let mut empty = Vec::new();
         for (&addr, list) in &mut self.owners {

@@ -25,7 +25,11 @@ struct Found {
 }
 
 impl Session {
-    pub(crate) fn on_set_breakpoints(&mut self, a: t::SetBreakpointsArguments, r: Responder<rq::SetBreakpoints>) {
+    pub(crate) fn on_set_breakpoints(
+        &mut self,
+        a: t::SetBreakpointsArguments,
+        r: Responder<rq::SetBreakpoints>,
+    ) {
         let path = a.source.path.clone().unwrap_or_default();
         let wanted: Vec<(Place, Options)> = a
             .breakpoints
@@ -33,8 +37,11 @@ impl Session {
             .into_iter()
             .map(|b| {
                 let line = u32::try_from(b.line).unwrap_or(0);
-                let options =
-                    Options { condition: b.condition, hit_condition: b.hit_condition, log_message: b.log_message };
+                let options = Options {
+                    condition: b.condition,
+                    hit_condition: b.hit_condition,
+                    log_message: b.log_message,
+                };
                 (Place::Source { path: path.clone(), line }, options.cleaned())
             })
             .collect();
@@ -52,7 +59,8 @@ impl Session {
             .breakpoints
             .into_iter()
             .map(|b| {
-                let options = Options { condition: b.condition, hit_condition: b.hit_condition, log_message: None };
+                let options =
+                    Options { condition: b.condition, hit_condition: b.hit_condition, log_message: None };
                 (Place::Function { name: b.name }, options.cleaned())
             })
             .collect();
@@ -71,7 +79,8 @@ impl Session {
             .map(|b| {
                 let base = parse_address(&b.instruction_reference).unwrap_or(0);
                 let addr = base.wrapping_add_signed(b.offset.unwrap_or(0));
-                let options = Options { condition: b.condition, hit_condition: b.hit_condition, log_message: None };
+                let options =
+                    Options { condition: b.condition, hit_condition: b.hit_condition, log_message: None };
                 (Place::Instruction { addr }, options.cleaned())
             })
             .collect();
@@ -86,13 +95,17 @@ impl Session {
     ) {
         let mut filters = a.filters;
         filters.extend(a.filter_options.unwrap_or_default().into_iter().map(|o| o.filter_id));
-        let unknown: Vec<&String> = filters.iter().filter(|f| !crate::session::KNOWN_FILTERS.contains(&f.as_str())).collect();
+        let unknown: Vec<&String> =
+            filters.iter().filter(|f| !crate::session::KNOWN_FILTERS.contains(&f.as_str())).collect();
         if let Some(name) = unknown.first() {
             self.console(&format!("There is no exception filter {name:?}; it is ignored."));
         }
         let breakpoints = filters
             .iter()
-            .map(|f| t::Breakpoint { verified: crate::session::KNOWN_FILTERS.contains(&f.as_str()), ..Default::default() })
+            .map(|f| t::Breakpoint {
+                verified: crate::session::KNOWN_FILTERS.contains(&f.as_str()),
+                ..Default::default()
+            })
             .collect();
         self.exception_filters = filters;
         self.with_program_stopped(|s| s.arm_exception_breakpoints());
@@ -100,13 +113,19 @@ impl Session {
     }
 
     /// Replaces a group of breakpoints. One that is asked for again as it was keeps its id and its count.
-    fn replace_breakpoints(&mut self, same: impl Fn(&Place) -> bool, wanted: Vec<(Place, Options)>) -> Vec<t::Breakpoint> {
+    fn replace_breakpoints(
+        &mut self,
+        same: impl Fn(&Place) -> bool,
+        wanted: Vec<(Place, Options)>,
+    ) -> Vec<t::Breakpoint> {
         let mut old = self.breakpoints.group(|p| same(p));
         let mut answers = Vec::with_capacity(wanted.len());
         let mut fresh = Vec::new();
         for (place, options) in wanted {
             let kept = old.iter().position(|id| {
-                self.breakpoints.get(*id).is_some_and(|b| b.place == place && b.options == options && b.verified())
+                self.breakpoints
+                    .get(*id)
+                    .is_some_and(|b| b.place == place && b.options == options && b.verified())
             });
             if let Some(i) = kept {
                 answers.push(old.remove(i));
@@ -196,7 +215,8 @@ impl Session {
     /// Finds the addresses and compiles the options.
     fn bind(&self, b: &mut Breakpoint) -> Result<(), String> {
         if let Some(text) = &b.options.hit_condition {
-            b.hit_condition = Some(HitCondition::parse(text).map_err(|e| format!("hit condition: {}", located(&e, text)))?);
+            b.hit_condition =
+                Some(HitCondition::parse(text).map_err(|e| format!("hit condition: {}", located(&e, text)))?);
         }
         if let Some(text) = &b.options.log_message {
             let (template, errors) = LogTemplate::parse(text);
@@ -241,7 +261,8 @@ impl Session {
             return Err(format!("no code at line {line} or after it in its function"));
         }
         let name = server.rsplit('/').next().unwrap_or(&server);
-        let same_name: Vec<_> = functions.files().iter().filter(|f| f.rsplit('/').next() == Some(name)).take(2).collect();
+        let same_name: Vec<_> =
+            functions.files().iter().filter(|f| f.rsplit('/').next() == Some(name)).take(2).collect();
         Err(match same_name.as_slice() {
             [] => format!("could not find file {server} in the program"),
             [other, ..] => format!(

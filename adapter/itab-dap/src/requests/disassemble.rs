@@ -3,7 +3,9 @@
 use ::dispatch::Instruction;
 use wire::{Responder, requests as rq, types as t};
 
-use crate::{control::inferior::Inferior, error::Refused, requests::breakpoints::parse_address, session::Session};
+use crate::{
+    control::inferior::Inferior, error::Refused, requests::breakpoints::parse_address, session::Session,
+};
 
 /// Instructions in one answer, at most.
 const MAX_INSTRUCTIONS: i64 = 20_000;
@@ -76,7 +78,11 @@ impl Session {
         let found = self.locations.get(a.location_reference).cloned();
         let body = found
             .and_then(|(file, line)| Some((self.source_of(&file)?, line)))
-            .map(|(source, line)| t::LocationsResponse { source, line: i64::from(line.max(1)), ..Default::default() })
+            .map(|(source, line)| t::LocationsResponse {
+                source,
+                line: i64::from(line.max(1)),
+                ..Default::default()
+            })
             .ok_or(Refused::Stale("location", a.location_reference));
         r.answer(body.map_err(Into::into));
     }
@@ -86,14 +92,19 @@ impl Session {
 /// code is filled with invalid entries, so that the list has the length asked for.
 fn around(inf: &Inferior, at: u64, skip: i64, count: usize) -> Result<Vec<Instruction>, Refused> {
     let functions = inf.image.functions();
-    let f = functions.at(at).ok_or_else(|| Refused::Disassemble(format!("{at:#x} is not in the program's Go code")))?;
+    let f = functions
+        .at(at)
+        .ok_or_else(|| Refused::Disassemble(format!("{at:#x} is not in the program's Go code")))?;
     let mut all = decode(inf, f.entry(), f.end());
     let mut index = all.iter().position(|i| i.addr == at).ok_or_else(|| {
         Refused::Disassemble(format!("{at:#x} is not the beginning of an instruction of {}", f.name()))
     })? as i64;
     let mut first = f.entry();
     while index + skip < 0 {
-        let Some(before) = first.checked_sub(1).and_then(|a| functions.at(a)).filter(|g| g.entry() < first) else { break };
+        let Some(before) = first.checked_sub(1).and_then(|a| functions.at(a)).filter(|g| g.entry() < first)
+        else {
+            break;
+        };
         let mut head = decode(inf, before.entry(), first);
         index += head.len() as i64;
         first = before.entry();

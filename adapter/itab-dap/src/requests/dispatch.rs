@@ -43,13 +43,18 @@ impl Session {
         };
         let body = self.line_calls(a.frame_id, scope).map(|calls| {
             let count = a.count.filter(|n| *n > 0).unwrap_or(usize::MAX);
-            let sites = calls.iter().skip(a.start.unwrap_or(0)).take(count).map(|c| self.present_call(c)).collect();
+            let sites =
+                calls.iter().skip(a.start.unwrap_or(0)).take(count).map(|c| self.present_call(c)).collect();
             itab::DispatchResponse { sites, total: calls.len(), incomplete: None }
         });
         r.answer(body.map_err(Into::into));
     }
 
-    pub(crate) fn on_itab_dispatch_step(&mut self, a: itab::DispatchStepArguments, r: Responder<itab::DispatchStep>) {
+    pub(crate) fn on_itab_dispatch_step(
+        &mut self,
+        a: itab::DispatchStepArguments,
+        r: Responder<itab::DispatchStep>,
+    ) {
         let goid = u64::try_from(a.thread_id).unwrap_or(0);
         let call = match a.site_id {
             Some(id) => self.call_sites.get(id).ok_or(Refused::Stale("call site", id)),
@@ -110,7 +115,9 @@ impl Session {
             state: s.state.as_str().into(),
             conditional: s.conditional.then_some(true),
             certainty: (s.state == State::Known).then(|| s.certainty.as_str().into()),
-            reason: s.reason.clone().filter(|_| s.state != State::Known || s.certainty != Certainty::Certain || s.call_pc.is_none()),
+            reason: s.reason.clone().filter(|_| {
+                s.state != State::Known || s.certainty != Certainty::Certain || s.call_pc.is_none()
+            }),
             target: s.target.as_ref().map(|l| self.present_link(l)),
             chain: s.chain.iter().map(|l| self.present_link(l)).collect(),
         }

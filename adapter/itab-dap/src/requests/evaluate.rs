@@ -71,7 +71,12 @@ impl Session {
         }
     }
 
-    fn evaluate(&mut self, a: &t::EvaluateArguments, place: Place, cancel: CancelToken) -> Result<t::EvaluateResponse, Refused> {
+    fn evaluate(
+        &mut self,
+        a: &t::EvaluateArguments,
+        place: Place,
+        cancel: CancelToken,
+    ) -> Result<t::EvaluateResponse, Refused> {
         let handle = self.frame(a.frame_id)?;
         if place == Place::Hover
             && let Some(answer) = self.hover_over_call(a, &handle)?
@@ -79,7 +84,10 @@ impl Session {
             return Ok(answer);
         }
         let item = self.evaluate_item(&handle, &a.expression, place, Some(cancel))?;
-        let id = a.frame_id.filter(|id| *id != 0).unwrap_or_else(|| self.frame_id(handle.goid, handle.index, &handle.frame));
+        let id = a
+            .frame_id
+            .filter(|id| *id != 0)
+            .unwrap_or_else(|| self.frame_id(handle.goid, handle.index, &handle.frame));
         Ok(self.present_result(id, item))
     }
 
@@ -125,7 +133,11 @@ impl Session {
     }
 
     /// Hovering over `w.Write` answers who will run: the call of the line at the request's position, or with that text.
-    fn hover_over_call(&mut self, a: &t::EvaluateArguments, handle: &FrameHandle) -> Result<Option<t::EvaluateResponse>, Refused> {
+    fn hover_over_call(
+        &mut self,
+        a: &t::EvaluateArguments,
+        handle: &FrameHandle,
+    ) -> Result<Option<t::EvaluateResponse>, Refused> {
         let on_this_line = a.line.is_none_or(|l| l == i64::from(handle.frame.line));
         if !on_this_line || !a.expression.contains('.') || handle.frame.function.is_none() {
             return Ok(None);
@@ -162,7 +174,9 @@ impl Session {
         }
         let frame = self.top_frame(tid).ok_or("the frame could not be read")?;
         let Some(inf) = self.inferior.as_ref() else { return Ok(false) };
-        let Some(program) = self.breakpoints.get(id).and_then(|b| b.condition.as_ref()) else { return Ok(true) };
+        let Some(program) = self.breakpoints.get(id).and_then(|b| b.condition.as_ref()) else {
+            return Ok(true);
+        };
         let process = inf.process();
         let scope = eval::Scope::new(&process, Some(&frame), self.settings.limits());
         eval::expression::run_condition(program, &scope).map_err(|e| e.to_string())

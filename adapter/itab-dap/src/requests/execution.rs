@@ -56,7 +56,8 @@ impl Session {
     fn step_one_instruction(&mut self, goid: u64) {
         let tid = self.thread_of(goid);
         let Some((inf, tid)) = self.inferior.as_mut().zip(tid) else {
-            return self.report_failed_step(goid, "this goroutine is not on a thread; it can't run one instruction");
+            return self
+                .report_failed_step(goid, "this goroutine is not on a thread; it can't run one instruction");
         };
         match inf.step_instruction(tid) {
             Ok(false) => {
@@ -95,7 +96,11 @@ impl Session {
         }
     }
 
-    pub(crate) fn on_step_in_targets(&mut self, a: t::StepInTargetsArguments, r: Responder<rq::StepInTargets>) {
+    pub(crate) fn on_step_in_targets(
+        &mut self,
+        a: t::StepInTargetsArguments,
+        r: Responder<rq::StepInTargets>,
+    ) {
         let result = self.line_calls(Some(a.frame_id), dispatch::Scope::Line).map(|calls| {
             let targets = calls.iter().filter(|c| !c.site.in_progress).map(present_target).collect();
             t::StepInTargetsResponse { targets }

@@ -65,7 +65,8 @@ fn thread(id: u64, name: String) -> t::Thread {
 fn name_of(process: &Process<'_>, g: &Goroutine, selected: bool) -> String {
     let star = if selected { "* " } else { "" };
     let stack = process.stack(stack_source(process, g), 0, NAME_FRAMES);
-    let shown = stack.frames.iter().find(|f| !f.runtime && f.function.is_some()).or_else(|| stack.frames.first());
+    let shown =
+        stack.frames.iter().find(|f| !f.runtime && f.function.is_some()).or_else(|| stack.frames.first());
     let function = shown.map_or_else(|| "?".to_string(), |f| f.name.to_string());
     let thread = g.thread.map(|t| format!(" (Thread {t})")).unwrap_or_default();
     format!("{star}[Go {}] {function}{thread}", g.id)

@@ -26,7 +26,11 @@ impl Session {
         r.answer(body.map_err(Into::into));
     }
 
-    fn variables_of(&mut self, a: &t::VariablesArguments, cancel: CancelToken) -> Result<Vec<t::Variable>, Refused> {
+    fn variables_of(
+        &mut self,
+        a: &t::VariablesArguments,
+        cancel: CancelToken,
+    ) -> Result<Vec<t::Variable>, Refused> {
         let stale = Refused::Stale("variables reference", a.variables_reference);
         let handle = self.variables.get(a.variables_reference).cloned().ok_or(stale)?;
         let page = Page {
@@ -60,13 +64,20 @@ impl Session {
         Ok(f(&scope))
     }
 
-    fn scope_items(&mut self, frame: i64, kind: &ScopeKind, cancel: CancelToken) -> Result<Vec<Item>, Refused> {
+    fn scope_items(
+        &mut self,
+        frame: i64,
+        kind: &ScopeKind,
+        cancel: CancelToken,
+    ) -> Result<Vec<Item>, Refused> {
         let handle = self.frame(Some(frame))?;
         if *kind == ScopeKind::Dispatch {
             let calls = self.line_calls(Some(frame), ::dispatch::Scope::Line)?;
             return Ok(calls.iter().map(|c| eval::call_item(&c.site)).collect());
         }
-        let returned = (handle.index == 0 && Some(handle.goid) == self.selected).then(|| self.returned.clone()).flatten();
+        let returned = (handle.index == 0 && Some(handle.goid) == self.selected)
+            .then(|| self.returned.clone())
+            .flatten();
         self.with_scope(Some(&handle), Some(cancel), |scope| match kind {
             ScopeKind::Locals => {
                 let mut items = eval::locals(scope);
@@ -129,8 +140,12 @@ impl Session {
         let handle = self.variables.get(a.variables_reference).cloned().ok_or(stale)?;
         let everything = Page { filter: Filter::All, start: 0, count: Some(usize::MAX) };
         let (frame, items) = match handle {
-            VariableHandle::Scope { frame, kind } => (Some(frame), self.scope_items(frame, &kind, CancelToken::new())?),
-            VariableHandle::Item { frame, item } => (frame, self.child_items(frame, &item, everything, CancelToken::new())?),
+            VariableHandle::Scope { frame, kind } => {
+                (Some(frame), self.scope_items(frame, &kind, CancelToken::new())?)
+            }
+            VariableHandle::Item { frame, item } => {
+                (frame, self.child_items(frame, &item, everything, CancelToken::new())?)
+            }
         };
         let item = items
             .into_iter()
@@ -152,16 +167,27 @@ impl Session {
     }
 
     /// Computes the writes, makes them, and reads the value back.
-    pub(crate) fn assign(&mut self, frame: Option<&FrameHandle>, item: &Item, text: &str) -> Result<Item, Refused> {
+    pub(crate) fn assign(
+        &mut self,
+        frame: Option<&FrameHandle>,
+        item: &Item,
+        text: &str,
+    ) -> Result<Item, Refused> {
         let why = |e: String| Refused::SetVariable(e);
         let writes = self
-            .with_scope(frame, None, |scope| eval::expression::assign(scope, &item.value, text).map_err(|e| e.to_string()))?
+            .with_scope(frame, None, |scope| {
+                eval::expression::assign(scope, &item.value, text).map_err(|e| e.to_string())
+            })?
             .map_err(why)?;
         self.write(frame, &writes).map_err(why)?;
         self.with_scope(frame, None, |scope| eval::reread(scope, item))
     }
 
-    fn write(&mut self, frame: Option<&FrameHandle>, writes: &[eval::expression::Write]) -> Result<(), String> {
+    fn write(
+        &mut self,
+        frame: Option<&FrameHandle>,
+        writes: &[eval::expression::Write],
+    ) -> Result<(), String> {
         for w in writes {
             match w {
                 eval::expression::Write::Memory { addr, bytes } => {
@@ -169,7 +195,9 @@ impl Session {
                     inf.write_memory(*addr, bytes).map_err(|e| e.to_string())?;
                 }
                 eval::expression::Write::Register { reg, value } => {
-                    let handle = frame.filter(|h| h.index == 0).ok_or("a register can only be written in the top frame")?;
+                    let handle = frame
+                        .filter(|h| h.index == 0)
+                        .ok_or("a register can only be written in the top frame")?;
                     let tid = self.thread_of(handle.goid).ok_or("this goroutine is not on a thread")?;
                     let inf = self.inferior.as_mut().ok_or("the program has ended")?;
                     let mut regs = inf.read_thread(tid).map_err(|e| e.to_string())?.regs.clone();
@@ -183,7 +211,10 @@ impl Session {
 
     pub(crate) fn invalidate_variables(&self) {
         if self.client.invalidated {
-            self.event(t::InvalidatedEvent { areas: Some(vec![t::InvalidatedAreas::Variables]), ..Default::default() });
+            self.event(t::InvalidatedEvent {
+                areas: Some(vec![t::InvalidatedAreas::Variables]),
+                ..Default::default()
+            });
         }
     }
 }

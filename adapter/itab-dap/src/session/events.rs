@@ -174,7 +174,9 @@ impl Session {
                     return false;
                 }
                 Err(_) => {
-                    self.console("The running program did not stop in time; breakpoints are set at its next stop.");
+                    self.console(
+                        "The running program did not stop in time; breakpoints are set at its next stop.",
+                    );
                     return false;
                 }
             }
@@ -186,7 +188,10 @@ impl Session {
         if let Err(e) = self.resume_from(None) {
             self.console(&format!("The program could not be resumed: {e}"));
             let goid = self.stopped_tid.and_then(|t| self.goid_of(t));
-            self.report(Reported::new(Reason::Pause, goid).described("the debugger could not resume the program".into()));
+            self.report(
+                Reported::new(Reason::Pause, goid)
+                    .described("the debugger could not resume the program".into()),
+            );
         }
     }
 

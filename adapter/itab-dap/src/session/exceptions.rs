@@ -33,7 +33,8 @@ impl Session {
                 continue;
             }
             for name in names {
-                let addrs: Vec<u64> = inf.image.functions().by_name(name).iter().map(|f| f.prologue_end()).collect();
+                let addrs: Vec<u64> =
+                    inf.image.functions().by_name(name).iter().map(|f| f.prologue_end()).collect();
                 for addr in addrs {
                     if let Err(e) = inf.arm(addr, Owner::Internal(which)) {
                         tracing::warn!("{name}: {e}");
@@ -44,13 +45,20 @@ impl Session {
     }
 
     /// What the stop at a runtime breakpoint is reported as.
-    pub(super) fn exception_report(&mut self, tid: Tid, goid: Option<u64>, which: Internal) -> Option<Reported> {
+    pub(super) fn exception_report(
+        &mut self,
+        tid: Tid,
+        goid: Option<u64>,
+        which: Internal,
+    ) -> Option<Reported> {
         let shown = goid.or_else(|| self.goroutine_to_show(tid));
         let inf = self.inferior.as_ref()?;
         let process = inf.process();
         let thread = process.threads.iter().find(|t| t.tid == tid.0)?;
         let (id, text) = match which {
-            Internal::UnrecoveredPanic => ("panic", golang::panic_text(&process, thread, golang::PanicAt::Fatalpanic)),
+            Internal::UnrecoveredPanic => {
+                ("panic", golang::panic_text(&process, thread, golang::PanicAt::Fatalpanic))
+            }
             Internal::AnyPanic => ("panic", golang::panic_text(&process, thread, golang::PanicAt::Gopanic)),
             Internal::FatalThrow => ("fatal error", golang::throw_text(&process, thread)),
             Internal::RecoveredPanic | Internal::Entry => return None,
@@ -58,7 +66,11 @@ impl Session {
         Some(Reported::exception(shown, id, text))
     }
 
-    pub(crate) fn on_exception_info(&mut self, a: t::ExceptionInfoArguments, r: Responder<rq::ExceptionInfo>) {
+    pub(crate) fn on_exception_info(
+        &mut self,
+        a: t::ExceptionInfoArguments,
+        r: Responder<rq::ExceptionInfo>,
+    ) {
         r.answer(self.exception_info(a.thread_id).map_err(Into::into));
     }
 

@@ -15,10 +15,17 @@ use crate::{
 impl Session {
     pub(super) fn on_initialize(&mut self, a: t::InitializeRequestArguments, r: Responder<rq::Initialize>) {
         if a.path_format.as_ref().is_some_and(|p| p.as_str() != "path") {
-            return r.answer(Err(Refused::Initialize(format!("pathFormat {:?} is not supported; use \"path\"", a.path_format)).into()));
+            return r.answer(Err(Refused::Initialize(format!(
+                "pathFormat {:?} is not supported; use \"path\"",
+                a.path_format
+            ))
+            .into()));
         }
         if a.lines_start_at1 == Some(false) || a.columns_start_at1 == Some(false) {
-            return r.answer(Err(Refused::Initialize("only lines and columns that start at 1 are supported".into()).into()));
+            return r.answer(Err(Refused::Initialize(
+                "only lines and columns that start at 1 are supported".into(),
+            )
+            .into()));
         }
         self.client = super::Client {
             id: a.client_id.unwrap_or_default(),
@@ -186,7 +193,10 @@ impl Session {
     }
 
     pub(super) fn on_exec(&mut self, _tid: Tid, path: &std::path::Path) {
-        self.console(&format!("The program was replaced by {} (exec); it runs on without breakpoints.", path.display()));
+        self.console(&format!(
+            "The program was replaced by {} (exec); it runs on without breakpoints.",
+            path.display()
+        ));
         if let Some(inf) = self.inferior.as_mut() {
             inf.forget_breakpoints();
         }
@@ -200,11 +210,15 @@ impl Session {
             "" => {}
             "substitutePath" => {
                 let rules = &self.settings.common.substitute_path;
-                let rules = rules.iter().map(|r| Substitution { from: r.from.clone(), to: r.to.clone() }).collect();
+                let rules =
+                    rules.iter().map(|r| Substitution { from: r.from.clone(), to: r.to.clone() }).collect();
                 self.sources = Arc::new(Sources::new(rules));
             }
             "hideSystemGoroutines" if self.client.invalidated => {
-                self.event(t::InvalidatedEvent { areas: Some(vec![t::InvalidatedAreas::Threads]), ..Default::default() });
+                self.event(t::InvalidatedEvent {
+                    areas: Some(vec![t::InvalidatedAreas::Threads]),
+                    ..Default::default()
+                });
             }
             _ => self.invalidate_variables(),
         }
@@ -239,9 +253,24 @@ fn capabilities() -> t::Capabilities {
         supports_instruction_breakpoints: Some(true),
         supports_read_memory_request: Some(true),
         exception_breakpoint_filters: Some(vec![
-            filter("unrecovered-panic", "Unrecovered Panics", true, "Stop when a panic that nothing recovered ends the program"),
-            filter("runtime-fatal-throw", "Fatal Throws", true, "Stop when the Go runtime gives up (deadlock, concurrent map writes)"),
-            filter("panic", "All Panics", false, "Stop at every panic where it happens, also those that are recovered"),
+            filter(
+                "unrecovered-panic",
+                "Unrecovered Panics",
+                true,
+                "Stop when a panic that nothing recovered ends the program",
+            ),
+            filter(
+                "runtime-fatal-throw",
+                "Fatal Throws",
+                true,
+                "Stop when the Go runtime gives up (deadlock, concurrent map writes)",
+            ),
+            filter(
+                "panic",
+                "All Panics",
+                false,
+                "Stop at every panic where it happens, also those that are recovered",
+            ),
         ]),
         ..Default::default()
     }

@@ -26,10 +26,10 @@ use target::{Stream, Tid, Untraced};
 use wire::{Incoming, Outgoing, types as t};
 
 pub(crate) use self::{
-    handles::Handles,
     calls::KnownCall,
-    stepping::describe,
     exceptions::KNOWN_FILTERS,
+    handles::Handles,
+    stepping::describe,
     stop::{Exception, Reason, Reported},
     view::{FrameHandle, ScopeKind, VariableHandle, stack_source},
 };
@@ -219,7 +219,11 @@ impl Session {
 
     /// A line in the debug console.
     pub(crate) fn console(&self, text: &str) {
-        self.event(t::OutputEvent { category: Some("console".into()), output: format!("{text}\n"), ..Default::default() });
+        self.event(t::OutputEvent {
+            category: Some("console".into()),
+            output: format!("{text}\n"),
+            ..Default::default()
+        });
     }
 
     /// The program's own output.

@@ -59,7 +59,10 @@ impl Session {
             }
             Mode::Debug | Mode::Test => self.start_build(config),
             Mode::Core | Mode::Replay | Mode::Auto => {
-                self.launch_failed(format!("mode {:?} is not supported yet; use exec, debug or test", config.mode).to_lowercase());
+                self.launch_failed(
+                    format!("mode {:?} is not supported yet; use exec, debug or test", config.mode)
+                        .to_lowercase(),
+                );
             }
         }
     }
@@ -76,7 +79,11 @@ impl Session {
     }
 
     fn take_common_settings(&mut self, common: &Common) {
-        let rules = common.substitute_path.iter().map(|r| Substitution { from: r.from.clone(), to: r.to.clone() }).collect();
+        let rules = common
+            .substitute_path
+            .iter()
+            .map(|r| Substitution { from: r.from.clone(), to: r.to.clone() })
+            .collect();
         self.sources = Arc::new(Sources::new(rules));
         self.settings = Settings::new(common.clone());
     }
@@ -89,7 +96,11 @@ impl Session {
         self.launch.config = Some(config);
         self.launch.cancel = Some(cancel.clone());
         self.state = State::Building;
-        self.event(t::OutputEvent { category: Some("stdout".into()), output: format!("Building {}\n", request.program), ..Default::default() });
+        self.event(t::OutputEvent {
+            category: Some("stdout".into()),
+            output: format!("Building {}\n", request.program),
+            ..Default::default()
+        });
         let tasks = self.tasks.clone();
         let spawned = thread::Builder::new().name("build".into()).spawn(move || {
             let lines = tasks.clone();
@@ -106,7 +117,11 @@ impl Session {
     pub(super) fn on_task(&mut self, task: Task) {
         match task {
             Task::BuildLine(line) => {
-                self.event(t::OutputEvent { category: Some("stderr".into()), output: format!("{line}\n"), ..Default::default() });
+                self.event(t::OutputEvent {
+                    category: Some("stderr".into()),
+                    output: format!("{line}\n"),
+                    ..Default::default()
+                });
             }
             Task::Built(Ok(built)) => {
                 if self.launch.responder.is_none() {
@@ -153,7 +168,12 @@ impl Session {
         }
     }
 
-    fn try_launch(&mut self, config: &LaunchConfig, program: &Path, test_cwd: Option<&Path>) -> Result<(), String> {
+    fn try_launch(
+        &mut self,
+        config: &LaunchConfig,
+        program: &Path,
+        test_cwd: Option<&Path>,
+    ) -> Result<(), String> {
         let program = absolute(program)?;
         let spec = launch_spec(config, &program, test_cwd)?;
         let (tx, rx) = bounded(EVENT_QUEUE);
@@ -164,7 +184,8 @@ impl Session {
             return Ok(());
         }
         let image = Arc::new(Image::open(&program).map_err(|e| e.to_string())?);
-        let target = target::launch(&spec, &backend(&config.common.backend)?, tx).map_err(|e| e.to_string())?;
+        let target =
+            target::launch(&spec, &backend(&config.common.backend)?, tx).map_err(|e| e.to_string())?;
         self.adopt(target, rx, image, false)?;
         self.event(t::ProcessEvent {
             name: program.to_string_lossy().into_owned(),
@@ -183,7 +204,8 @@ impl Session {
         if self.launch.started {
             return responder.answer(Err(Refused::AlreadyStarted.into()));
         }
-        let result = AttachConfig::parse(arguments).map_err(|e| e.to_string()).and_then(|c| self.try_attach(&c));
+        let result =
+            AttachConfig::parse(arguments).map_err(|e| e.to_string()).and_then(|c| self.try_attach(&c));
         match result {
             Ok(()) => responder.answer(Ok(())),
             Err(why) => responder.answer(Err(Refused::Attach(why).into())),
@@ -211,7 +233,11 @@ impl Session {
         self.launch.started = true;
         self.event(t::CapabilitiesEvent { capabilities: super::lifecycle::attach_capabilities() });
         self.event(t::ProcessEvent {
-            name: self.inferior.as_ref().map(|i| i.image.path().to_string_lossy().into_owned()).unwrap_or_default(),
+            name: self
+                .inferior
+                .as_ref()
+                .map(|i| i.image.path().to_string_lossy().into_owned())
+                .unwrap_or_default(),
             system_process_id: Some(i64::from(pid)),
             is_local_process: Some(true),
             start_method: Some("attach".into()),

@@ -26,7 +26,12 @@ pub(super) enum Progress {
 
 impl Session {
     /// Begins a step of the goroutine that the user chose. The program is stopped; it runs when this returns.
-    pub(crate) fn begin_step(&mut self, goid: u64, kind: StepKind, chosen: Option<dispatch::CallSite>) -> Result<(), String> {
+    pub(crate) fn begin_step(
+        &mut self,
+        goid: u64,
+        kind: StepKind,
+        chosen: Option<dispatch::CallSite>,
+    ) -> Result<(), String> {
         self.cancel_step();
         let (step, from) = self.plan_step(goid, kind, chosen)?;
         let Some(inf) = self.inferior.as_mut() else { return Err("no program".into()) };
@@ -66,7 +71,8 @@ impl Session {
         let Some(inf) = self.inferior.as_mut() else { return Err("no program".into()) };
         inf.read_all_threads().map_err(|e| e.to_string())?;
         let process = inf.process();
-        let goroutine = process.goroutine(goid).ok_or_else(|| format!("goroutine {goid} does not exist any more"))?;
+        let goroutine =
+            process.goroutine(goid).ok_or_else(|| format!("goroutine {goid} does not exist any more"))?;
         let thread = goroutine.thread.and_then(|tid| process.threads.iter().find(|t| t.tid == tid));
         let of = match thread {
             Some(t) => StackOf::Thread(t),
@@ -75,7 +81,13 @@ impl Session {
         let stack = process.stack(of, 0, CALLER_FRAMES);
         let top = stack.frames.first().ok_or("this goroutine has no frames to step in")?;
         let origin = origin_of(&process, goid, top, &stack.frames);
-        let start = Start { process: &process, engine: &inf.engine, stack: &stack, origin: &origin, depth: inline_depth(&stack.frames) };
+        let start = Start {
+            process: &process,
+            engine: &inf.engine,
+            stack: &stack,
+            origin: &origin,
+            depth: inline_depth(&stack.frames),
+        };
         let mut temporaries = Vec::new();
         let mut calls = Vec::new();
         match &kind {
@@ -104,11 +116,22 @@ impl Session {
                     (_, Some(body)) => temporaries.push(Temporary {
                         addr: body.stop_pc,
                         accept: Accept::Frame(origin.frame_offset),
-                        meaning: Meaning::Body { description: format!("{} -> {}", describe(chosen), body.name) },
+                        meaning: Meaning::Body {
+                            description: format!("{} -> {}", describe(chosen), body.name),
+                        },
                     }),
-                    _ => return Err(chosen.reason.clone().unwrap_or_else(|| "this call can't be entered".into())),
+                    _ => {
+                        return Err(chosen
+                            .reason
+                            .clone()
+                            .unwrap_or_else(|| "this call can't be entered".into()));
+                    }
                 }
-                let leave = start.lines(&mut self.rows, false).into_iter().chain(start.callers()).chain(start.deferred());
+                let leave = start
+                    .lines(&mut self.rows, false)
+                    .into_iter()
+                    .chain(start.callers())
+                    .chain(start.deferred());
                 temporaries.extend(leave.map(|t| Temporary { meaning: left(t.meaning), ..t }));
             }
         }
@@ -124,10 +147,17 @@ impl Session {
     }
 
     /// A temporary breakpoint was hit in `frame`.
-    pub(super) fn on_temporary(&mut self, tid: Tid, goid: Option<u64>, frame: &Frame, index: usize) -> Progress {
+    pub(super) fn on_temporary(
+        &mut self,
+        tid: Tid,
+        goid: Option<u64>,
+        frame: &Frame,
+        index: usize,
+    ) -> Progress {
         let Some(step) = &self.step else { return Progress::GoOn };
         let Some(t) = step.temporaries.get(index).cloned() else { return Progress::GoOn };
-        let accepted = self.inferior.as_ref().is_some_and(|inf| step.accepts(&inf.process(), frame, goid, &t));
+        let accepted =
+            self.inferior.as_ref().is_some_and(|inf| step.accepts(&inf.process(), frame, goid, &t));
         if !accepted {
             return Progress::GoOn;
         }
@@ -210,7 +240,9 @@ impl Session {
     fn is_skipped(&self, process: &golang::Process<'_>, body: &Landing) -> bool {
         let Some(f) = process.image.functions().at(body.stop_pc) else { return true };
         let package = f.package();
-        let internal = package == "runtime" || package.starts_with("runtime/internal/") || package.starts_with("internal/runtime/");
+        let internal = package == "runtime"
+            || package.starts_with("runtime/internal/")
+            || package.starts_with("internal/runtime/");
         internal || self.settings.skips(&package)
     }
 
@@ -232,12 +264,22 @@ fn left(m: Meaning) -> Meaning {
 }
 
 /// The CALL instructions of the frame's line: a plain step-in enters the first one that is reached.
-fn calls_of_line(engine: &Engine, process: &golang::Process<'_>, origin: &Origin, depth: usize) -> Vec<Arc<Site>> {
+fn calls_of_line(
+    engine: &Engine,
+    process: &golang::Process<'_>,
+    origin: &Origin,
+    depth: usize,
+) -> Vec<Arc<Site>> {
     let Some(function) = origin.function else { return Vec::new() };
     let sites = engine.sites(process.image, function);
     sites
         .iter()
-        .filter(|s| s.line == origin.line && *s.file == *origin.file && s.inline_depth == depth && s.kind != SiteKind::Other)
+        .filter(|s| {
+            s.line == origin.line
+                && *s.file == *origin.file
+                && s.inline_depth == depth
+                && s.kind != SiteKind::Other
+        })
         .cloned()
         .collect()
 }
@@ -264,7 +306,11 @@ fn origin_of(process: &golang::Process<'_>, goid: u64, top: &Frame, frames: &[Fr
         && let Some((root, _)) = f.name().split_once("-range")
     {
         let parent = frames.iter().find(|fr| {
-            !fr.inlined && fr.function.and_then(|id| process.image.functions().get(id)).is_some_and(|g| g.name() == root)
+            !fr.inlined
+                && fr
+                    .function
+                    .and_then(|id| process.image.functions().get(id))
+                    .is_some_and(|g| g.name() == root)
         });
         if let Some(p) = parent {
             group = (p.function, p.frame_offset);

@@ -207,7 +207,11 @@ impl Session {
             _ => {
                 let goid = self.selected.unwrap_or(1);
                 let stack = self.stack_of(goid, 0, 1)?;
-                let frame = stack.frames.into_iter().next().ok_or(Refused::StackTrace("the goroutine has no frames".into()))?;
+                let frame = stack
+                    .frames
+                    .into_iter()
+                    .next()
+                    .ok_or(Refused::StackTrace("the goroutine has no frames".into()))?;
                 Ok(FrameHandle { goid, index: 0, frame })
             }
         }
