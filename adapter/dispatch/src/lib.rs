@@ -17,6 +17,7 @@ mod exec;
 mod flow;
 mod interp;
 mod itabs;
+mod listing;
 mod matching;
 mod model;
 mod names;
@@ -34,6 +35,7 @@ pub use api::{
     SiteKind, SlotEntry, SourceText, Span, State, StepPlan,
 };
 pub use engine::Engine;
+pub use listing::Instruction;
 
 /// The call as a row of a menu (docs/PROTOCOL.md, `stepInTargets`).
 pub fn label(call: &CallSite) -> String {

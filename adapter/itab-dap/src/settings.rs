@@ -5,8 +5,8 @@ use eval::Limits;
 use crate::config::{Common, ShowItab};
 
 /// Elements and bytes read at first, as Delve's defaults.
-const STRING_BYTES: usize = 512;
-const ARRAY_VALUES: usize = 64;
+const STRING_BYTES: u64 = 512;
+const ARRAY_VALUES: u64 = 64;
 /// Time one request may spend reading values.
 const READ_MILLISECONDS: u64 = 2_000;
 
@@ -118,27 +118,31 @@ impl Settings {
     /// How much of a value is read for its text.
     pub(crate) fn limits(&self) -> Limits {
         let l = &self.common.limits;
-        let or = |given: Option<u32>, old: u32, default: usize| match (given, old) {
-            (Some(n), _) if n > 0 => n as usize,
-            (_, n) if n > 0 => n as usize,
+        let or = |given: Option<u32>, old: u32, default: u64| match (given, old) {
+            (Some(n), _) if n > 0 => u64::from(n),
+            (_, n) if n > 0 => u64::from(n),
             _ => default,
         };
         let mut limits = Limits::default();
         limits.string = or(l.string, self.common.max_string_len, STRING_BYTES);
+        limits.whole_string = limits.string;
         limits.array = or(l.array, self.common.max_array_values, ARRAY_VALUES);
         limits.map = or(l.map, self.common.max_array_values, ARRAY_VALUES);
         if let Some(n) = l.struct_.filter(|n| *n > 0) {
             limits.fields = Some(n as usize);
         }
         if let Some(n) = l.depth.filter(|n| *n > 0) {
-            limits.depth = n as usize;
+            limits.depth = n;
         }
-        limits.show_itab = match self.common.show_itab {
+        limits
+    }
+
+    pub(crate) fn show_itab(&self) -> eval::ShowItab {
+        match self.common.show_itab {
             ShowItab::Auto => eval::ShowItab::Auto,
             ShowItab::Always => eval::ShowItab::Always,
             ShowItab::Never => eval::ShowItab::Never,
-        };
-        limits
+        }
     }
 
     /// Milliseconds that one read request may take.

@@ -8,8 +8,9 @@ use wire::types as t;
 use super::{Answer, COMMANDS, Command, parse};
 use crate::{
     control::breakpoints::Place,
+    error::Refused,
     requests::{breakpoints::parse_address, dispatch::target_text, evaluate::Place as Context},
-    session::{KNOWN_FILTERS, KnownCall, Session, State},
+    session::{Detail, KNOWN_FILTERS, KnownCall, Session, State},
 };
 
 impl Session {
@@ -28,8 +29,10 @@ impl Session {
             return false;
         }
         let Ok(handle) = self.frame(frame) else { return false };
-        self.with_scope(Some(&handle), None, |scope| eval::locals(scope).iter().any(|i| i.name == name))
-            .unwrap_or(false)
+        self.look(Some(&handle), None, Detail::Row, |look| {
+            eval::variables(&look.view, eval::Variables::All).iter().any(|i| i.name == name)
+        })
+        .unwrap_or(false)
     }
 
     /// Runs a command. Without a context (Helix) the answer is one line.
@@ -92,7 +95,7 @@ impl Session {
             None => self.next_dynamic_call(goid),
             Some(n) => self.line_calls(None, Scope::Line).and_then(|calls| {
                 calls.into_iter().find(|c| c.site.order == n).ok_or_else(|| {
-                    crate::error::Refused::Step(format!("the line has no call {n}; dispatch lists them"))
+                    Refused::Step(format!("the line has no call {n}; dispatch lists them"))
                 })
             }),
         };
@@ -139,18 +142,25 @@ impl Session {
             Ok(h) => h,
             Err(e) => return Answer::Error(wire::Refusal::from(e).message),
         };
-        let text = match rest.strip_prefix("0x").and_then(|_| parse_address(rest)) {
-            Some(addr) => self.with_scope(Some(&handle), None, |scope| eval::itab_text_at(scope, addr)),
-            None => match self.evaluate_item(&handle, rest, Context::Other, None) {
-                Ok(item) => self.with_scope(Some(&handle), None, |scope| eval::itab_text(scope, &item)),
-                Err(e) => Err(e),
-            },
+        let rows = match rest.strip_prefix("0x").and_then(|_| parse_address(rest)) {
+            Some(addr) => self.look(Some(&handle), None, Detail::Single, |look| eval::itab_rows(&look.view, addr)),
+            None => self.itab_of_expression(&handle, rest),
         };
-        match text {
-            Ok(Ok(text)) => Answer::Text(text),
-            Ok(Err(why)) => Answer::Error(why),
+        match rows {
+            Ok(rows) if rows.is_empty() => Answer::Error(format!("{rest} is not an interface value with something in it, nor an itab")),
+            Ok(rows) => Answer::Text(rows.iter().map(|r| format!("{}: {}", r.name, r.text)).collect::<Vec<_>>().join("\n")),
             Err(e) => Answer::Error(wire::Refusal::from(e).message),
         }
+    }
+
+    /// The virtual child of an interface value, then its rows.
+    fn itab_of_expression(&mut self, handle: &crate::session::FrameHandle, text: &str) -> Result<Vec<eval::Item>, Refused> {
+        let item = self.evaluate_item(handle, text, Context::Other, None)?;
+        self.look(Some(handle), None, Detail::Single, |look| {
+            let Some(view) = eval::interface_view(&look.view, &item.value) else { return Vec::new() };
+            let children = eval::children(&look.view, &view, eval::Page::default()).items;
+            std::iter::once(view).chain(children).collect()
+        })
     }
 
     fn goroutines_command(&mut self, rest: &str) -> Answer {
@@ -170,7 +180,7 @@ impl Session {
                 .map(|f| format!("{} {}:{}", f.name, self.sources.to_client(&f.file), f.line))
                 .unwrap_or_default();
             let wait = g.wait_reason.as_ref().map(|w| format!(" [{w}]")).unwrap_or_default();
-            let _infallible = writeln!(out, "{star} {} {:?}{wait} {place}", g.id, g.status);
+            let _infallible = writeln!(out, "{star} {} {}{wait} {place}", g.id, g.status.text());
         }
         Answer::Text(out.trim_end().to_string())
     }
@@ -192,7 +202,9 @@ impl Session {
     }
 
     fn regs_command(&mut self, a: &t::EvaluateArguments) -> Answer {
-        let items = self.frame(a.frame_id).and_then(|h| self.with_scope(Some(&h), None, eval::registers));
+        let items = self.frame(a.frame_id).and_then(|h| {
+            self.look(Some(&h), None, Detail::Row, |look| eval::variables(&look.view, eval::Variables::Registers))
+        });
         match items {
             Ok(items) => Answer::Text(
                 items.iter().map(|i| format!("{} = {}", i.name, i.text)).collect::<Vec<_>>().join("\n"),

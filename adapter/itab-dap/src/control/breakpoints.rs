@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use eval::expression::{HitCondition, LogTemplate, Program};
+use eval::{HitCondition, LogTemplate, Program};
 
 use super::table::BreakpointId;
 

@@ -46,7 +46,7 @@ impl Inferior {
             events,
             backlog: VecDeque::new(),
             image,
-            made: Arc::new(MadeTypes::default()),
+            made: Arc::new(MadeTypes::new()),
             engine: Arc::new(Engine::new()),
             memory,
             threads: Vec::new(),

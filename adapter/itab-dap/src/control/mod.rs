@@ -5,5 +5,6 @@ pub mod inferior;
 pub mod landing;
 pub mod locate;
 pub mod plan;
+pub mod results;
 pub mod step;
 pub mod table;

@@ -185,7 +185,9 @@ impl Start<'_> {
 
     /// The deferred call that runs first if the goroutine panics now.
     pub fn deferred(&self) -> Vec<Temporary> {
-        let Some(pc) = self.process.next_deferred(self.origin.goid) else { return Vec::new() };
+        let Some(g) = self.process.goroutine(self.origin.goid) else { return Vec::new() };
+        let next = self.process.deferred(&g, self.stack).into_iter().next();
+        let Some(pc) = next.map(|d| d.entry).filter(|e| *e != 0) else { return Vec::new() };
         let Some(f) = self.process.image.functions().at(pc) else { return Vec::new() };
         let addr = body_of(self.engine, self.process.image, self.process.mem, pc)
             .unwrap_or_else(|| f.prologue_end());

@@ -153,7 +153,7 @@ fn starts_goroutine(process: &Process<'_>, frame: &Frame) -> bool {
     for _ in 0..MAX_WRAPPERS {
         match process.caller_of(&at) {
             None => return true,
-            Some(up) if &*up.name == "runtime.goexit" => return true,
+            Some(up) if up.symbol == "runtime.goexit" => return true,
             Some(up) if up.wrapper => at = up,
             Some(_) => return false,
         }
@@ -171,7 +171,7 @@ fn deferred_by(process: &Process<'_>, frame: &Frame) -> Option<DeferredBy> {
     let mut at = frame.clone();
     for _ in 0..MAX_WRAPPERS {
         let up = process.caller_of(&at)?;
-        match &*up.name {
+        match up.symbol.as_str() {
             "runtime.gopanic" | "runtime.Goexit" | "runtime.(*_panic).nextDefer" => {
                 return Some(DeferredBy::Panic);
             }

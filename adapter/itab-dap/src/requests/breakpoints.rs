@@ -3,7 +3,7 @@
 //! Answers have as many entries as were asked for, in the same order, each with a line. A running program is stopped for the
 //! moment it takes to write the breakpoints. Conditions, hit conditions and log messages are refused when set, with the column.
 
-use eval::expression::{HitCondition, LogTemplate};
+use eval::{HitCondition, LogTemplate};
 use image::Image;
 use wire::{Responder, requests as rq, types as t};
 
@@ -219,11 +219,7 @@ impl Session {
                 Some(HitCondition::parse(text).map_err(|e| format!("hit condition: {}", located(&e, text)))?);
         }
         if let Some(text) = &b.options.log_message {
-            let (template, errors) = LogTemplate::parse(text);
-            if let Some(e) = errors.first() {
-                return Err(format!("log message: {}", located(e, text)));
-            }
-            b.log = Some(template);
+            LogTemplate::check(text).map_err(|e| format!("log message: column {}: {e}", e.column))?;
         }
         let inf = self.inferior.as_ref().ok_or(match self.state {
             State::Ended => "the program has ended",
@@ -241,6 +237,10 @@ impl Session {
         if let Some(text) = &b.options.condition {
             let pc = found.addrs.first().copied().unwrap_or(0);
             b.condition = Some(self.compile_condition(text, pc).map_err(|e| format!("condition: {e}"))?);
+        }
+        if let Some(text) = &b.options.log_message {
+            let pc = found.addrs.first().copied().unwrap_or(0);
+            b.log = Some(self.compile_log(text, pc).map_err(|e| format!("log message: {e}"))?);
         }
         b.addrs = found.addrs;
         b.file = found.file;

@@ -19,10 +19,9 @@ impl Session {
         let handle = self.frame(frame)?;
         let sources = Arc::clone(&self.sources);
         let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
-        let memory = self.limited(&**inf.memory(), None);
         let cx = Context {
             image: &inf.image,
-            mem: &memory,
+            mem: &**inf.memory(),
             regs: &handle.frame.regs,
             top: handle.is_top(),
             inline_depth: handle.frame.inline_depth,

@@ -2,7 +2,7 @@
 //!
 //! A hover has no side effects; console commands are taken in context `repl` or when there is none (Helix).
 
-use eval::{Item, expression::Program};
+use eval::{Evaluated, Item, Names, Program, Purpose};
 use target::Tid;
 use wire::{CancelToken, Responder, requests as rq, types as t};
 
@@ -10,11 +10,9 @@ use crate::{
     console,
     control::table::BreakpointId,
     error::Refused,
-    session::{FrameHandle, Session, State},
+    requests::variables::call_item,
+    session::{Detail, FrameHandle, Session, State},
 };
-
-/// String bytes in contexts where one value is asked for, as Delve.
-const LONG_STRING: usize = 4096;
 
 /// What a context may do and shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +81,7 @@ impl Session {
         {
             return Ok(answer);
         }
-        let item = self.evaluate_item(&handle, &a.expression, place, Some(cancel))?;
+        let item = self.evaluate_item(&handle, &a.expression, place, Some(&cancel))?;
         let id = a
             .frame_id
             .filter(|id| *id != 0)
@@ -110,26 +108,24 @@ impl Session {
         handle: &FrameHandle,
         text: &str,
         place: Place,
-        cancel: Option<CancelToken>,
+        cancel: Option<&CancelToken>,
     ) -> Result<Item, Refused> {
-        if place == Place::Console
-            && let Some((left, right)) = eval::expression::split_assignment(text)
-        {
-            let target = self.evaluate_item(handle, &left, Place::Other, cancel)?;
-            let fresh = self.assign(Some(handle), &target, &right)?;
-            self.invalidate_variables();
-            return Ok(fresh);
-        }
-        let long = matches!(place, Place::Console | Place::Hover | Place::Whole);
-        self.with_scope(Some(handle), cancel, |scope| {
-            let mut scope = scope.clone();
-            if long {
-                scope.limits.string = scope.limits.string.max(LONG_STRING);
+        let located = |e: eval::EvalError| Refused::Evaluate(format!("{e} (column {})", e.column));
+        let detail = match place {
+            Place::Console | Place::Hover => Detail::Single,
+            Place::Whole => Detail::Whole,
+            Place::Watch | Place::Other => Detail::Row,
+        };
+        if place == Place::Console {
+            let assigned = self.look(Some(handle), cancel, detail, |look| eval::assignment(&look.scope, text))?;
+            if let Some((target, write)) = assigned.map_err(located)? {
+                self.write(Some(handle), &write).map_err(Refused::SetVariable)?;
+                self.invalidate_variables();
+                return self.look(Some(handle), cancel, detail, |look| eval::item(&look.view, text, &target, None));
             }
-            scope.limits.whole_text = place == Place::Whole;
-            eval::expression::evaluate(&scope, text).map(|value| value.into_item(&scope, text))
-        })?
-        .map_err(|e| Refused::Evaluate(e.to_string()))
+        }
+        self.look(Some(handle), cancel, detail, |look| eval::evaluate_item(text, &look.scope, &look.view))?
+            .map_err(located)
     }
 
     /// Hovering over `w.Write` answers who will run: the call of the line at the request's position, or with that text.
@@ -155,17 +151,11 @@ impl Session {
         });
         let Some(call) = call else { return Ok(None) };
         let id = self.frame_id(handle.goid, handle.index, &handle.frame);
-        Ok(Some(self.present_result(id, eval::call_item(&call))))
+        let item = self.look(Some(handle), None, Detail::Single, |look| call_item(look, &call))?;
+        Ok(Some(self.present_result(id, item)))
     }
 
     // ---- breakpoints
-
-    /// Compiles a condition for a place in the program; the error has the column.
-    pub(crate) fn compile_condition(&self, text: &str, pc: u64) -> Result<Program, String> {
-        let inf = self.inferior.as_ref().ok_or("no program")?;
-        let process = inf.process();
-        eval::expression::compile_at(&process, text, pc).map_err(|e| e.to_string())
-    }
 
     /// Whether a breakpoint's condition is true for the thread that hit it.
     pub(crate) fn condition_holds(&mut self, tid: Tid, id: BreakpointId) -> Result<bool, String> {
@@ -173,33 +163,38 @@ impl Session {
             return Ok(true);
         }
         let frame = self.top_frame(tid).ok_or("the frame could not be read")?;
-        let Some(inf) = self.inferior.as_ref() else { return Ok(false) };
-        let Some(program) = self.breakpoints.get(id).and_then(|b| b.condition.as_ref()) else {
-            return Ok(true);
-        };
-        let process = inf.process();
-        let scope = eval::Scope::new(&process, Some(&frame), self.settings.limits());
-        eval::expression::run_condition(program, &scope).map_err(|e| e.to_string())
+        let Some(program) = self.breakpoints.get(id).and_then(|b| b.condition.as_ref()) else { return Ok(true) };
+        self.peek(&frame, |look| eval::holds(program, &look.scope)).ok_or("the program has ended")?.map_err(|e| e.to_string())
     }
 
     /// Writes a log point's message: `> [Go 1]: text`, as Delve.
     pub(crate) fn log_point(&mut self, tid: Tid, goid: Option<u64>, id: BreakpointId) {
         let Some(frame) = self.top_frame(tid) else { return };
-        let Some(inf) = self.inferior.as_ref() else { return };
-        let Some(b) = self.breakpoints.get(id) else { return };
-        let Some(template) = b.log.as_ref() else { return };
-        let process = inf.process();
-        let scope = eval::Scope::new(&process, Some(&frame), self.settings.limits());
-        let text = eval::expression::render_log(template, &scope);
+        let Some(template) = self.breakpoints.get(id).and_then(|b| b.log.as_ref()) else { return };
+        let text = self.peek(&frame, |look| {
+            template.render(&look.scope, &|e: &Evaluated| eval::evaluated_item(&look.view, "", e).text)
+        });
         let source = self.source_of(&frame.file);
-        let output = format!("> [Go {}]: {text}\n", goid.unwrap_or(0));
         self.event(t::OutputEvent {
             category: Some("stdout".into()),
-            output,
+            output: format!("> [Go {}]: {}\n", goid.unwrap_or(0), text.unwrap_or_default()),
             source,
             line: Some(i64::from(frame.line)),
             ..Default::default()
         });
+    }
+
+    /// Compiles a condition for a place in the program; the error has the column.
+    pub(crate) fn compile_condition(&self, text: &str, pc: u64) -> Result<Program, String> {
+        let inf = self.inferior.as_ref().ok_or("no program")?;
+        let process = inf.process();
+        eval::compile(text, &Names::at(&process, pc, 0), Purpose::Condition).map_err(|e| format!("column {}: {e}", e.column))
+    }
+
+    pub(crate) fn compile_log(&self, text: &str, pc: u64) -> Result<eval::LogTemplate, String> {
+        let inf = self.inferior.as_ref().ok_or("no program")?;
+        let process = inf.process();
+        eval::LogTemplate::parse(text, &Names::at(&process, pc, 0)).map_err(|e| format!("column {}: {e}", e.column))
     }
 }
 

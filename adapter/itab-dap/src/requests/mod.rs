@@ -7,4 +7,4 @@ pub(crate) mod evaluate;
 mod execution;
 mod stack;
 pub(crate) mod threads;
-mod variables;
+pub(crate) mod variables;

@@ -36,7 +36,7 @@ impl Session {
             stack_frames.push(self.present_frame(id, frame, system, exception));
         }
         let seen = start + stack.frames.len();
-        let total = stack.total.unwrap_or(if stack.complete { seen } else { seen + 1 });
+        let total = stack.total.max(seen);
         Ok(t::StackTraceResponse { stack_frames, total_frames: Some(total as i64) })
     }
 
@@ -51,7 +51,7 @@ impl Session {
         });
         t::StackFrame {
             id,
-            name: frame.name.to_string(),
+            name: frame.name.clone(),
             line: if source.is_some() { i64::from(frame.line.max(1)) } else { 0 },
             column: i64::from(source.is_some()),
             source,

@@ -2,22 +2,16 @@
 
 use std::sync::Arc;
 
-use eval::{Filter, Item, ItemKind, Scope};
+use eval::{Content, Filter, Item, ItemKind, Page, Variables};
+use image::PieceHome;
+use machine::Reg;
 use wire::{CancelToken, Responder, requests as rq, types as t};
 
 use crate::{
     error::Refused,
-    session::{FrameHandle, ScopeKind, Session, VariableHandle},
+    requests::dispatch::target_text,
+    session::{Detail, FrameHandle, Look, ScopeKind, Session, VariableHandle},
 };
-
-/// What part of a tree node is asked for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Page {
-    pub(crate) filter: Filter,
-    pub(crate) start: usize,
-    /// `None`: as many as the limits allow.
-    pub(crate) count: Option<usize>,
-}
 
 impl Session {
     pub(crate) fn on_variables(&mut self, a: t::VariablesArguments, r: Responder<rq::Variables>) {
@@ -39,58 +33,42 @@ impl Session {
                 Some(t::VariablesArgumentsFilter::Named) => Filter::Named,
                 None => Filter::All,
             },
-            start: a.start.and_then(|n| usize::try_from(n).ok()).unwrap_or(0),
-            count: a.count.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0),
+            start: a.start.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
+            count: a.count.and_then(|n| u64::try_from(n).ok()).unwrap_or(0),
         };
         let (frame, items) = match handle {
-            VariableHandle::Scope { frame, kind } => (Some(frame), self.scope_items(frame, &kind, cancel)?),
-            VariableHandle::Item { frame, item } => (frame, self.child_items(frame, &item, page, cancel)?),
+            VariableHandle::Scope { frame, kind } => (Some(frame), self.scope_items(frame, &kind, &cancel)?),
+            VariableHandle::Item { frame, item } => (frame, self.child_items(frame, &item, page, &cancel)?),
         };
         Ok(items.into_iter().map(|i| self.present_item(frame, i)).collect())
     }
 
-    /// Runs `f` with the evaluator's scope for a frame, under this request's budget.
-    pub(crate) fn with_scope<T>(
-        &mut self,
-        frame: Option<&FrameHandle>,
-        cancel: Option<CancelToken>,
-        f: impl FnOnce(&Scope<'_>) -> T,
-    ) -> Result<T, Refused> {
-        self.read_all()?;
-        let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
-        let memory = self.limited(&**inf.memory(), cancel);
-        let process = inf.process_over(&memory);
-        let scope = Scope::new(&process, frame.map(|h| &h.frame), self.settings.limits());
-        Ok(f(&scope))
-    }
-
-    fn scope_items(
-        &mut self,
-        frame: i64,
-        kind: &ScopeKind,
-        cancel: CancelToken,
-    ) -> Result<Vec<Item>, Refused> {
+    fn scope_items(&mut self, frame: i64, kind: &ScopeKind, cancel: &CancelToken) -> Result<Vec<Item>, Refused> {
         let handle = self.frame(Some(frame))?;
         if *kind == ScopeKind::Dispatch {
             let calls = self.line_calls(Some(frame), ::dispatch::Scope::Line)?;
-            return Ok(calls.iter().map(|c| eval::call_item(&c.site)).collect());
+            return self.look(Some(&handle), None, Detail::Row, |look| {
+                calls.iter().map(|c| call_item(look, &c.site)).collect()
+            });
         }
-        let returned = (handle.index == 0 && Some(handle.goid) == self.selected)
-            .then(|| self.returned.clone())
-            .flatten();
-        self.with_scope(Some(&handle), Some(cancel), |scope| match kind {
-            ScopeKind::Locals => {
-                let mut items = eval::locals(scope);
-                if let Some(r) = &returned {
-                    items.extend(r.values.iter().map(|(name, value)| {
-                        eval::item(scope, &format!("{} returned {name}", r.function), value.clone(), None)
-                    }));
-                }
-                items
+        let is_selected_top = handle.index == 0 && Some(handle.goid) == self.selected;
+        let returned = self.returned.clone().filter(|_| is_selected_top);
+        self.look(Some(&handle), Some(cancel), Detail::Row, |look| {
+            let what = match kind {
+                ScopeKind::Globals(package) => Variables::Globals(package),
+                ScopeKind::Registers => Variables::Registers,
+                ScopeKind::Locals | ScopeKind::Dispatch => Variables::All,
+            };
+            let mut items = eval::variables(&look.view, what);
+            if *kind == ScopeKind::Locals
+                && let Some(r) = &returned
+            {
+                let results = r.values.iter().map(|(name, v)| {
+                    eval::item(&look.view, &format!("{} returned {name}", r.function), v, None)
+                });
+                items.extend(results);
             }
-            ScopeKind::Globals(package) => eval::globals(scope, package),
-            ScopeKind::Registers => eval::registers(scope),
-            ScopeKind::Dispatch => Vec::new(),
+            items
         })
     }
 
@@ -99,18 +77,23 @@ impl Session {
         frame: Option<i64>,
         item: &Arc<Item>,
         page: Page,
-        cancel: CancelToken,
+        cancel: &CancelToken,
     ) -> Result<Vec<Item>, Refused> {
         let handle = frame.map(|id| self.frame(Some(id))).transpose()?;
-        self.with_scope(handle.as_ref(), Some(cancel), |scope| {
-            eval::children(scope, item, page.filter, page.start, page.count)
+        self.look(handle.as_ref(), Some(cancel), Detail::Row, |look| {
+            let children = eval::children(&look.view, item, page);
+            let mut items = children.items;
+            if let Some(why) = children.incomplete {
+                items.push(note_item(&item.value, "...", &why));
+            }
+            items
         })
     }
 
     /// DAP's variable for an item; a handle only if it has children.
     pub(crate) fn present_item(&mut self, frame: Option<i64>, item: Item) -> t::Variable {
         let paging = self.client.variable_paging;
-        let location = item.location.clone().map(|at| self.locations.add(at));
+        let location = item.value_location.as_ref().map(|at| self.locations.add((at.file.to_string(), at.line)));
         let mut v = t::Variable {
             name: item.name.clone(),
             value: item.text.clone(),
@@ -138,13 +121,13 @@ impl Session {
     fn set_variable(&mut self, a: &t::SetVariableArguments) -> Result<t::SetVariableResponse, Refused> {
         let stale = Refused::Stale("variables reference", a.variables_reference);
         let handle = self.variables.get(a.variables_reference).cloned().ok_or(stale)?;
-        let everything = Page { filter: Filter::All, start: 0, count: Some(usize::MAX) };
+        let everything = Page::default();
         let (frame, items) = match handle {
             VariableHandle::Scope { frame, kind } => {
-                (Some(frame), self.scope_items(frame, &kind, CancelToken::new())?)
+                (Some(frame), self.scope_items(frame, &kind, &CancelToken::new())?)
             }
             VariableHandle::Item { frame, item } => {
-                (frame, self.child_items(frame, &item, everything, CancelToken::new())?)
+                (frame, self.child_items(frame, &item, everything, &CancelToken::new())?)
             }
         };
         let item = items
@@ -167,46 +150,62 @@ impl Session {
     }
 
     /// Computes the writes, makes them, and reads the value back.
-    pub(crate) fn assign(
-        &mut self,
-        frame: Option<&FrameHandle>,
-        item: &Item,
-        text: &str,
-    ) -> Result<Item, Refused> {
-        let why = |e: String| Refused::SetVariable(e);
-        let writes = self
-            .with_scope(frame, None, |scope| {
-                eval::expression::assign(scope, &item.value, text).map_err(|e| e.to_string())
-            })?
-            .map_err(why)?;
-        self.write(frame, &writes).map_err(why)?;
-        self.with_scope(frame, None, |scope| eval::reread(scope, item))
+    pub(crate) fn assign(&mut self, frame: Option<&FrameHandle>, item: &Item, text: &str) -> Result<Item, Refused> {
+        if item.read_only {
+            return Err(Refused::SetVariable(format!("{} can't be assigned to", item.name)));
+        }
+        let write = self
+            .look(frame, None, Detail::Row, |look| eval::assign(&look.scope, &item.value, text))?
+            .map_err(|e| Refused::SetVariable(e.to_string()))?;
+        self.write(frame, &write).map_err(Refused::SetVariable)?;
+        self.reread(frame, item)
     }
 
-    fn write(
-        &mut self,
-        frame: Option<&FrameHandle>,
-        writes: &[eval::expression::Write],
-    ) -> Result<(), String> {
-        for w in writes {
-            match w {
-                eval::expression::Write::Memory { addr, bytes } => {
+    /// The item as it is now. A value that lies in registers is found again by its expression.
+    pub(crate) fn reread(&mut self, frame: Option<&FrameHandle>, item: &Item) -> Result<Item, Refused> {
+        let frame = frame.map(|h| self.refreshed(h)).transpose()?;
+        self.look(frame.as_ref(), None, Detail::Row, |look| {
+            let again = item.evaluate_name.as_deref().and_then(|e| eval::evaluate_item(e, &look.scope, &look.view).ok());
+            let mut fresh = again.unwrap_or_else(|| {
+                eval::item(&look.view, &item.name, &item.value, item.evaluate_name.as_deref())
+            });
+            fresh.name.clone_from(&item.name);
+            fresh
+        })
+    }
+
+    /// The frame with the registers as they are after a write.
+    fn refreshed(&mut self, h: &FrameHandle) -> Result<FrameHandle, Refused> {
+        let stack = self.stack_of(h.goid, h.index, 1)?;
+        let frame = stack.frames.into_iter().next().unwrap_or_else(|| h.frame.clone());
+        Ok(FrameHandle { frame, ..h.clone() })
+    }
+
+    pub(crate) fn write(&mut self, frame: Option<&FrameHandle>, write: &eval::Write) -> Result<(), String> {
+        for part in &write.parts {
+            match &part.home {
+                PieceHome::Memory(addr) => {
                     let inf = self.inferior.as_mut().ok_or("the program has ended")?;
-                    inf.write_memory(*addr, bytes).map_err(|e| e.to_string())?;
+                    inf.write_memory(*addr, &part.bytes).map_err(|e| e.to_string())?;
                 }
-                eval::expression::Write::Register { reg, value } => {
-                    let handle = frame
-                        .filter(|h| h.index == 0)
-                        .ok_or("a register can only be written in the top frame")?;
-                    let tid = self.thread_of(handle.goid).ok_or("this goroutine is not on a thread")?;
-                    let inf = self.inferior.as_mut().ok_or("the program has ended")?;
-                    let mut regs = inf.read_thread(tid).map_err(|e| e.to_string())?.regs.clone();
-                    regs.set(*reg, *value);
-                    inf.write_regs(tid, &regs).map_err(|e| e.to_string())?;
-                }
+                PieceHome::Register(reg) => self.write_register(frame, *reg, &part.bytes)?,
+                _ => return Err("a value in a vector register can't be written".into()),
             }
         }
         Ok(())
+    }
+
+    fn write_register(&mut self, frame: Option<&FrameHandle>, reg: Reg, bytes: &[u8]) -> Result<(), String> {
+        let handle = frame.filter(|h| h.is_top()).ok_or("a register can only be written in the top frame")?;
+        let tid = self.thread_of(handle.goid).ok_or("this goroutine is not on a thread")?;
+        let inf = self.inferior.as_mut().ok_or("the program has ended")?;
+        let mut regs = inf.read_thread(tid).map_err(|e| e.to_string())?.regs.clone();
+        let mut word = regs.get(reg).unwrap_or(0).to_le_bytes();
+        for (w, b) in word.iter_mut().zip(bytes) {
+            *w = *b;
+        }
+        regs.set(reg, u64::from_le_bytes(word));
+        inf.write_regs(tid, &regs).map_err(|e| e.to_string())
     }
 
     pub(crate) fn invalidate_variables(&self) {
@@ -219,12 +218,66 @@ impl Session {
     }
 }
 
+/// A row without a value of its own.
+pub(crate) fn note_item(like: &golang::Value, name: &str, text: &str) -> Item {
+    Item {
+        name: name.to_string(),
+        value: golang::Value::unavailable(like.ty, text),
+        text: text.to_string(),
+        type_name: String::new(),
+        evaluate_name: None,
+        named: 0,
+        indexed: 0,
+        expandable: false,
+        memory_reference: None,
+        value_location: None,
+        kind: ItemKind::Virtual,
+        read_only: true,
+        content: Content::None,
+    }
+}
+
+/// A call of a line as a row: who will run, its chain as children.
+pub(crate) fn call_item(look: &Look<'_>, site: &::dispatch::CallSite) -> Item {
+    let like = golang::Value::unavailable(look.view.process.empty_interface(), "a call");
+    let links: Vec<Item> = site
+        .chain
+        .iter()
+        .map(|l| {
+            let kind = l.kind.map(|k| format!(" ({k})")).unwrap_or_default();
+            let types = match (&l.interface_type, &l.concrete_type) {
+                (Some(i), Some(c)) => format!(" {c} as {i}"),
+                _ => String::new(),
+            };
+            let mut row = note_item(&like, l.role.as_str(), &format!("{}{types} {:#x}{kind}", l.name, l.address));
+            row.memory_reference = Some(l.address);
+            row.value_location = location(l.file.as_ref(), l.line);
+            row
+        })
+        .collect();
+    let what = match (&site.interface_name, &site.method) {
+        (Some(i), Some(m)) => format!("{i}.{m}"),
+        _ => site.kind.as_str().to_string(),
+    };
+    let name = site.expression.clone().unwrap_or_else(|| what.clone());
+    let reason = site.reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default();
+    let mut row = note_item(&like, &name, &format!("{what} -> {}{reason}", target_text(site)));
+    row.value_location = site.target.as_ref().and_then(|l| location(l.file.as_ref(), l.line));
+    row.named = links.len() as u64;
+    row.expandable = !links.is_empty();
+    row.content = Content::Rows(links.into());
+    row
+}
+
+fn location(file: Option<&Arc<str>>, line: Option<u32>) -> Option<eval::SourceLocation> {
+    Some(eval::SourceLocation { file: Arc::clone(file?), line: line? })
+}
+
 fn presentation_hint(item: &Item) -> Option<t::VariablePresentationHint> {
     let (kind, read_only) = match item.kind {
         ItemKind::Data => return None,
         ItemKind::Virtual => (t::VariablePresentationHintKind::Virtual, true),
         ItemKind::Method => (t::VariablePresentationHintKind::Method, true),
-        ItemKind::Property => (t::VariablePresentationHintKind::Property, true),
     };
     Some(t::VariablePresentationHint {
         kind: Some(kind),

@@ -1,5 +1,7 @@
 //! Panics and fatal errors: the debugger's own breakpoints in the runtime, and what is said at them.
 
+use golang::{Frame, Interface, Value};
+use machine::MemoryExt;
 use target::Tid;
 use wire::{Responder, requests as rq, types as t};
 
@@ -12,6 +14,8 @@ use crate::{
 /// Names of the filters of `setExceptionBreakpoints`.
 pub(crate) const KNOWN_FILTERS: &[&str] = &["unrecovered-panic", "runtime-fatal-throw", "panic"];
 
+/// Bytes of a runtime message, at most.
+const MAX_MESSAGE: usize = 64 << 10;
 /// Frames in `exceptionInfo`'s stack trace.
 const TRACE_FRAMES: usize = 50;
 
@@ -52,18 +56,52 @@ impl Session {
         which: Internal,
     ) -> Option<Reported> {
         let shown = goid.or_else(|| self.goroutine_to_show(tid));
-        let inf = self.inferior.as_ref()?;
-        let process = inf.process();
-        let thread = process.threads.iter().find(|t| t.tid == tid.0)?;
+        let frame = self.top_frame(tid)?;
         let (id, text) = match which {
-            Internal::UnrecoveredPanic => {
-                ("panic", golang::panic_text(&process, thread, golang::PanicAt::Fatalpanic))
-            }
-            Internal::AnyPanic => ("panic", golang::panic_text(&process, thread, golang::PanicAt::Gopanic)),
-            Internal::FatalThrow => ("fatal error", golang::throw_text(&process, thread)),
+            Internal::UnrecoveredPanic | Internal::AnyPanic => ("panic", self.panic_text(&frame, which, goid)),
+            Internal::FatalThrow => ("fatal error", self.throw_text(&frame)),
             Internal::RecoveredPanic | Internal::Entry => return None,
         };
         Some(Reported::exception(shown, id, text))
+    }
+
+    /// The value given to `panic`: in registers at gopanic, on the goroutine's list at fatalpanic.
+    fn panic_text(&self, frame: &Frame, which: Internal, goid: Option<u64>) -> String {
+        self.peek(frame, |look| {
+            let process = look.view.process;
+            let value = if which == Internal::AnyPanic {
+                let word = |i: usize| process.image.arch().int_args().get(i).and_then(|r| frame.regs.get(*r));
+                let words = [word(0)?, word(1)?];
+                let bytes = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+                Value::computed(process.empty_interface(), bytes)
+            } else {
+                process.panics(&process.goroutine(goid?)?).into_iter().next()?.arg
+            };
+            match golang::interface(process, &value) {
+                Interface::Dynamic(d) => {
+                    let text = eval::render(&look.view, &d.value);
+                    let name = process.display_name(d.value.ty);
+                    Some(if name == "string" || text.starts_with(&name) || text.starts_with('*') { text } else { format!("{name}({text})") })
+                }
+                Interface::Nil => Some("nil".into()),
+                Interface::Half(_) | Interface::Bad(_) => None,
+            }
+        })
+        .flatten()
+        .unwrap_or_else(|| "the value given to panic can't be read".into())
+    }
+
+    /// The runtime's message: a string in the first two argument registers.
+    fn throw_text(&self, frame: &Frame) -> String {
+        self.peek(frame, |look| {
+            let process = look.view.process;
+            let word = |i: usize| process.image.arch().int_args().get(i).and_then(|r| frame.regs.get(*r));
+            let len = usize::try_from(word(1)?).ok()?;
+            let bytes = process.mem.read_vec(word(0)?, len, MAX_MESSAGE).ok()?;
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        })
+        .flatten()
+        .unwrap_or_else(|| "the runtime's message can't be read".into())
     }
 
     pub(crate) fn on_exception_info(

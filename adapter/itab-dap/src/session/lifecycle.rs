@@ -31,8 +31,6 @@ impl Session {
             id: a.client_id.unwrap_or_default(),
             variable_type: a.supports_variable_type == Some(true),
             variable_paging: a.supports_variable_paging == Some(true),
-            memory_references: a.supports_memory_references == Some(true),
-            progress: a.supports_progress_reporting == Some(true),
             invalidated: a.supports_invalidated_event == Some(true),
         };
         r.answer(Ok(capabilities()));

@@ -8,6 +8,7 @@ mod events;
 mod exceptions;
 mod handles;
 mod lifecycle;
+mod look;
 mod output;
 mod route;
 mod start;
@@ -27,6 +28,7 @@ use wire::{Incoming, Outgoing, types as t};
 
 pub(crate) use self::{
     calls::KnownCall,
+    look::{Detail, Look},
     exceptions::KNOWN_FILTERS,
     handles::Handles,
     stepping::describe,
@@ -68,8 +70,6 @@ pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) variable_type: bool,
     pub(crate) variable_paging: bool,
-    pub(crate) memory_references: bool,
-    pub(crate) progress: bool,
     pub(crate) invalidated: bool,
 }
 
@@ -106,7 +106,9 @@ pub(crate) struct Session {
     pub(crate) current: Option<Reported>,
     pause_wanted: Option<u64>,
     step: Option<Step>,
-    pub(crate) returned: Option<golang::Returned>,
+    pub(crate) returned: Option<crate::control::results::Returned>,
+    /// Values that expressions made at this stop.
+    pub(crate) scratch: eval::Scratch,
     rows: RowCache,
     pub(crate) breakpoints: Breakpoints,
     pub(crate) exception_filters: Vec<String>,
@@ -172,6 +174,7 @@ impl Session {
             pause_wanted: None,
             step: None,
             returned: None,
+            scratch: eval::Scratch::new(),
             rows: RowCache::default(),
             breakpoints: Breakpoints::default(),
             exception_filters: vec!["unrecovered-panic".into(), "runtime-fatal-throw".into()],

@@ -10,6 +10,7 @@ use super::{Session, stop::Reported};
 use crate::control::{
     landing::{Landing, Reached, landing},
     plan::Start,
+    results::results_after_return,
     step::{Accept, Meaning, Origin, Step, StepKind, Temporary},
     table::Owner,
 };
@@ -251,7 +252,7 @@ impl Session {
         let Some(inf) = self.inferior.as_ref() else { return };
         let process = inf.process();
         let Some(thread) = process.threads.iter().find(|t| t.tid == tid.0) else { return };
-        self.returned = golang::results_after_return(&process, from, &thread.regs);
+        self.returned = results_after_return(&process, from, &thread.regs);
     }
 }
 

@@ -2,12 +2,12 @@
 //!
 //! Handles belong to one stop; a new one begins at each resume.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
+use eval::Item;
 use golang::{Frame, Goroutine, Process, Stack, StackOf};
-use machine::{MemError, Memory};
 use target::Tid;
-use wire::{CancelToken, types as t};
+use wire::types as t;
 
 use super::{Reported, Session, State};
 use crate::error::Refused;
@@ -32,7 +32,7 @@ impl FrameHandle {
 #[derive(Clone)]
 pub(crate) enum VariableHandle {
     Scope { frame: i64, kind: ScopeKind },
-    Item { frame: Option<i64>, item: Arc<eval::Item> },
+    Item { frame: Option<i64>, item: Arc<Item> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,25 +41,6 @@ pub(crate) enum ScopeKind {
     Globals(String),
     Registers,
     Dispatch,
-}
-
-/// Memory for one request: gives up when the client cancels or the time is over.
-pub(crate) struct Limited<'a> {
-    pub(crate) inner: &'a dyn Memory,
-    pub(crate) cancel: Option<CancelToken>,
-    pub(crate) deadline: std::time::Instant,
-}
-
-impl Memory for Limited<'_> {
-    fn read(&self, addr: u64, buf: &mut [u8]) -> Result<usize, MemError> {
-        if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
-            return Err(MemError::Cancelled);
-        }
-        if std::time::Instant::now() > self.deadline {
-            return Err(MemError::Budget);
-        }
-        self.inner.read(addr, buf)
-    }
 }
 
 impl Session {
@@ -72,6 +53,7 @@ impl Session {
         self.locations.clear();
         self.current = None;
         self.returned = None;
+        self.scratch.clear();
     }
 
     /// The user lets the program run: what the present stop showed is over.
@@ -121,12 +103,6 @@ impl Session {
         self.current = Some(Reported { goid: Some(goid), ..r });
     }
 
-    /// The memory of the stopped program under this request's budget.
-    pub(crate) fn limited<'a>(&self, inner: &'a dyn Memory, cancel: Option<CancelToken>) -> Limited<'a> {
-        let deadline = std::time::Instant::now() + Duration::from_millis(self.settings.read_milliseconds());
-        Limited { inner, cancel, deadline }
-    }
-
     /// The user goroutine on a thread at this stop.
     pub(super) fn goid_of(&mut self, tid: Tid) -> Option<u64> {
         let inf = self.inferior.as_mut()?;
@@ -141,7 +117,7 @@ impl Session {
         inf.read_thread(tid).ok()?;
         let process = inf.process();
         let thread = process.threads.iter().find(|t| t.tid == tid.0)?;
-        process.frame_at(thread)
+        Some(process.frame_at(thread))
     }
 
     /// The goroutine a stop without one (a pause in the scheduler) is shown for: the selected one, else one that runs user code.
