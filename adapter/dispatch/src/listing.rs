@@ -39,13 +39,17 @@ impl Engine {
 }
 
 fn note(image: &Image, mem: &dyn Memory, site: &Site) -> Option<String> {
-    let function = |addr: u64| image.functions().at(addr).map(|f| image::names::short(&image::names::unescape(f.name())));
+    let function = |addr: u64| {
+        image.functions().at(addr).map(|f| image::names::short(&image::names::unescape(f.name())))
+    };
     match site.kind {
         SiteKind::Static { target } | SiteKind::Constant { target } => function(target),
         SiteKind::Interface => {
             let method = site.method.clone().or_else(|| site.slot.map(|s| format!("slot {s}")))?;
             let interface = match &site.interface {
-                Claim::Known { interface, .. } => image.type_of(*interface, mem).ok().map(|t| image::names::short(&t.name)),
+                Claim::Known { interface, .. } => {
+                    image.type_of(*interface, mem).ok().map(|t| image::names::short(&t.name))
+                }
                 Claim::Ambiguous(_) | Claim::Unknown(_) => None,
             };
             Some(format!("call {}.{method}", interface.as_deref().unwrap_or("?")))

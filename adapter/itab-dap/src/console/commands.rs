@@ -94,9 +94,10 @@ impl Session {
         let call = match order {
             None => self.next_dynamic_call(goid),
             Some(n) => self.line_calls(None, Scope::Line).and_then(|calls| {
-                calls.into_iter().find(|c| c.site.order == n).ok_or_else(|| {
-                    Refused::Step(format!("the line has no call {n}; dispatch lists them"))
-                })
+                calls
+                    .into_iter()
+                    .find(|c| c.site.order == n)
+                    .ok_or_else(|| Refused::Step(format!("the line has no call {n}; dispatch lists them")))
             }),
         };
         match call {
@@ -143,18 +144,28 @@ impl Session {
             Err(e) => return Answer::Error(wire::Refusal::from(e).message),
         };
         let rows = match rest.strip_prefix("0x").and_then(|_| parse_address(rest)) {
-            Some(addr) => self.look(Some(&handle), None, Detail::Single, |look| eval::itab_rows(&look.view, addr)),
+            Some(addr) => {
+                self.look(Some(&handle), None, Detail::Single, |look| eval::itab_rows(&look.view, addr))
+            }
             None => self.itab_of_expression(&handle, rest),
         };
         match rows {
-            Ok(rows) if rows.is_empty() => Answer::Error(format!("{rest} is not an interface value with something in it, nor an itab")),
-            Ok(rows) => Answer::Text(rows.iter().map(|r| format!("{}: {}", r.name, r.text)).collect::<Vec<_>>().join("\n")),
+            Ok(rows) if rows.is_empty() => {
+                Answer::Error(format!("{rest} is not an interface value with something in it, nor an itab"))
+            }
+            Ok(rows) => Answer::Text(
+                rows.iter().map(|r| format!("{}: {}", r.name, r.text)).collect::<Vec<_>>().join("\n"),
+            ),
             Err(e) => Answer::Error(wire::Refusal::from(e).message),
         }
     }
 
     /// The virtual child of an interface value, then its rows.
-    fn itab_of_expression(&mut self, handle: &crate::session::FrameHandle, text: &str) -> Result<Vec<eval::Item>, Refused> {
+    fn itab_of_expression(
+        &mut self,
+        handle: &crate::session::FrameHandle,
+        text: &str,
+    ) -> Result<Vec<eval::Item>, Refused> {
         let item = self.evaluate_item(handle, text, Context::Other, None)?;
         self.look(Some(handle), None, Detail::Single, |look| {
             let Some(view) = eval::interface_view(&look.view, &item.value) else { return Vec::new() };
@@ -203,7 +214,9 @@ impl Session {
 
     fn regs_command(&mut self, a: &t::EvaluateArguments) -> Answer {
         let items = self.frame(a.frame_id).and_then(|h| {
-            self.look(Some(&h), None, Detail::Row, |look| eval::variables(&look.view, eval::Variables::Registers))
+            self.look(Some(&h), None, Detail::Row, |look| {
+                eval::variables(&look.view, eval::Variables::Registers)
+            })
         });
         match items {
             Ok(items) => Answer::Text(

@@ -72,7 +72,8 @@ fn parts_of(process: &Process<'_>, ty: TypeId, offset: u64, depth: u32) -> Optio
         return None;
     }
     let t = process.type_of(ty).ok()?;
-    let words = |n: u64| Some((0..n).map(|i| Part { offset: offset + i * 8, size: 8, float: false }).collect());
+    let words =
+        |n: u64| Some((0..n).map(|i| Part { offset: offset + i * 8, size: 8, float: false }).collect());
     let half = t.size / 2;
     match (&t.shape, t.kind) {
         (Shape::Struct { fields }, _) => {

@@ -117,11 +117,13 @@ impl Session {
             Place::Watch | Place::Other => Detail::Row,
         };
         if place == Place::Console {
-            let assigned = self.look(Some(handle), cancel, detail, |look| eval::assignment(&look.scope, text))?;
+            let assigned =
+                self.look(Some(handle), cancel, detail, |look| eval::assignment(&look.scope, text))?;
             if let Some((target, write)) = assigned.map_err(located)? {
                 self.write(Some(handle), &write).map_err(Refused::SetVariable)?;
                 self.invalidate_variables();
-                return self.look(Some(handle), cancel, detail, |look| eval::item(&look.view, text, &target, None));
+                return self
+                    .look(Some(handle), cancel, detail, |look| eval::item(&look.view, text, &target, None));
             }
         }
         self.look(Some(handle), cancel, detail, |look| eval::evaluate_item(text, &look.scope, &look.view))?
@@ -163,8 +165,12 @@ impl Session {
             return Ok(true);
         }
         let frame = self.top_frame(tid).ok_or("the frame could not be read")?;
-        let Some(program) = self.breakpoints.get(id).and_then(|b| b.condition.as_ref()) else { return Ok(true) };
-        self.peek(&frame, |look| eval::holds(program, &look.scope)).ok_or("the program has ended")?.map_err(|e| e.to_string())
+        let Some(program) = self.breakpoints.get(id).and_then(|b| b.condition.as_ref()) else {
+            return Ok(true);
+        };
+        self.peek(&frame, |look| eval::holds(program, &look.scope))
+            .ok_or("the program has ended")?
+            .map_err(|e| e.to_string())
     }
 
     /// Writes a log point's message: `> [Go 1]: text`, as Delve.
@@ -188,13 +194,15 @@ impl Session {
     pub(crate) fn compile_condition(&self, text: &str, pc: u64) -> Result<Program, String> {
         let inf = self.inferior.as_ref().ok_or("no program")?;
         let process = inf.process();
-        eval::compile(text, &Names::at(&process, pc, 0), Purpose::Condition).map_err(|e| format!("column {}: {e}", e.column))
+        eval::compile(text, &Names::at(&process, pc, 0), Purpose::Condition)
+            .map_err(|e| format!("column {}: {e}", e.column))
     }
 
     pub(crate) fn compile_log(&self, text: &str, pc: u64) -> Result<eval::LogTemplate, String> {
         let inf = self.inferior.as_ref().ok_or("no program")?;
         let process = inf.process();
-        eval::LogTemplate::parse(text, &Names::at(&process, pc, 0)).map_err(|e| format!("column {}: {e}", e.column))
+        eval::LogTemplate::parse(text, &Names::at(&process, pc, 0))
+            .map_err(|e| format!("column {}: {e}", e.column))
     }
 }
 

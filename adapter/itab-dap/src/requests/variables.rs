@@ -43,7 +43,12 @@ impl Session {
         Ok(items.into_iter().map(|i| self.present_item(frame, i)).collect())
     }
 
-    fn scope_items(&mut self, frame: i64, kind: &ScopeKind, cancel: &CancelToken) -> Result<Vec<Item>, Refused> {
+    fn scope_items(
+        &mut self,
+        frame: i64,
+        kind: &ScopeKind,
+        cancel: &CancelToken,
+    ) -> Result<Vec<Item>, Refused> {
         let handle = self.frame(Some(frame))?;
         if *kind == ScopeKind::Dispatch {
             let calls = self.line_calls(Some(frame), ::dispatch::Scope::Line)?;
@@ -93,7 +98,8 @@ impl Session {
     /// DAP's variable for an item; a handle only if it has children.
     pub(crate) fn present_item(&mut self, frame: Option<i64>, item: Item) -> t::Variable {
         let paging = self.client.variable_paging;
-        let location = item.value_location.as_ref().map(|at| self.locations.add((at.file.to_string(), at.line)));
+        let location =
+            item.value_location.as_ref().map(|at| self.locations.add((at.file.to_string(), at.line)));
         let mut v = t::Variable {
             name: item.name.clone(),
             value: item.text.clone(),
@@ -150,7 +156,12 @@ impl Session {
     }
 
     /// Computes the writes, makes them, and reads the value back.
-    pub(crate) fn assign(&mut self, frame: Option<&FrameHandle>, item: &Item, text: &str) -> Result<Item, Refused> {
+    pub(crate) fn assign(
+        &mut self,
+        frame: Option<&FrameHandle>,
+        item: &Item,
+        text: &str,
+    ) -> Result<Item, Refused> {
         if item.read_only {
             return Err(Refused::SetVariable(format!("{} can't be assigned to", item.name)));
         }
@@ -165,7 +176,10 @@ impl Session {
     pub(crate) fn reread(&mut self, frame: Option<&FrameHandle>, item: &Item) -> Result<Item, Refused> {
         let frame = frame.map(|h| self.refreshed(h)).transpose()?;
         self.look(frame.as_ref(), None, Detail::Row, |look| {
-            let again = item.evaluate_name.as_deref().and_then(|e| eval::evaluate_item(e, &look.scope, &look.view).ok());
+            let again = item
+                .evaluate_name
+                .as_deref()
+                .and_then(|e| eval::evaluate_item(e, &look.scope, &look.view).ok());
             let mut fresh = again.unwrap_or_else(|| {
                 eval::item(&look.view, &item.name, &item.value, item.evaluate_name.as_deref())
             });
@@ -249,7 +263,8 @@ pub(crate) fn call_item(look: &Look<'_>, site: &::dispatch::CallSite) -> Item {
                 (Some(i), Some(c)) => format!(" {c} as {i}"),
                 _ => String::new(),
             };
-            let mut row = note_item(&like, l.role.as_str(), &format!("{}{types} {:#x}{kind}", l.name, l.address));
+            let mut row =
+                note_item(&like, l.role.as_str(), &format!("{}{types} {:#x}{kind}", l.name, l.address));
             row.memory_reference = Some(l.address);
             row.value_location = location(l.file.as_ref(), l.line);
             row

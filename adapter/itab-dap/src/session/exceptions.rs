@@ -58,7 +58,9 @@ impl Session {
         let shown = goid.or_else(|| self.goroutine_to_show(tid));
         let frame = self.top_frame(tid)?;
         let (id, text) = match which {
-            Internal::UnrecoveredPanic | Internal::AnyPanic => ("panic", self.panic_text(&frame, which, goid)),
+            Internal::UnrecoveredPanic | Internal::AnyPanic => {
+                ("panic", self.panic_text(&frame, which, goid))
+            }
             Internal::FatalThrow => ("fatal error", self.throw_text(&frame)),
             Internal::RecoveredPanic | Internal::Entry => return None,
         };
@@ -81,7 +83,11 @@ impl Session {
                 Interface::Dynamic(d) => {
                     let text = eval::render(&look.view, &d.value);
                     let name = process.display_name(d.value.ty);
-                    Some(if name == "string" || text.starts_with(&name) || text.starts_with('*') { text } else { format!("{name}({text})") })
+                    Some(if name == "string" || text.starts_with(&name) || text.starts_with('*') {
+                        text
+                    } else {
+                        format!("{name}({text})")
+                    })
                 }
                 Interface::Nil => Some("nil".into()),
                 Interface::Half(_) | Interface::Bad(_) => None,

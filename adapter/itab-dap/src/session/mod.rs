@@ -28,9 +28,9 @@ use wire::{Incoming, Outgoing, types as t};
 
 pub(crate) use self::{
     calls::KnownCall,
-    look::{Detail, Look},
     exceptions::KNOWN_FILTERS,
     handles::Handles,
+    look::{Detail, Look},
     stepping::describe,
     stop::{Exception, Reason, Reported},
     view::{FrameHandle, ScopeKind, VariableHandle, stack_source},
