@@ -5,6 +5,14 @@ use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 
+/// The adapter that the user named, else one that is built.
+pub(crate) fn given_or_built(given: Option<&Path>, root: &Path, profile: &str) -> anyhow::Result<PathBuf> {
+    match given {
+        Some(path) => path.canonicalize().with_context(|| format!("the adapter {}", path.display())),
+        None => build(root, profile),
+    }
+}
+
 /// Builds `itab-dap` with a cargo profile (`dev`, `release`) and returns the binary. Cargo's messages go to stderr.
 pub(crate) fn build(root: &Path, profile: &str) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

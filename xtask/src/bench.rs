@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
     /// Leave out the large program
     #[arg(long)]
     small: bool,
+    /// The adapter to use (default: the one of this workspace, built)
+    #[arg(long, value_name = "FILE")]
+    adapter: Option<PathBuf>,
     /// Install nothing; say what is missing
     #[arg(long)]
     offline: bool,
@@ -47,7 +50,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     provision.require();
     let (go, gdbserver, dlv) = (go.context("go")?, gdbserver.context("gdbserver")?, dlv.context("dlv")?);
     let programs = programs(root, &go, arguments.small)?;
-    let ours = crate::adapter::build(root, "release")?;
+    let ours = crate::adapter::given_or_built(arguments.adapter.as_deref(), root, "release")?;
     let path = path_with(&[&go, &gdbserver]);
     let adapters = [Adapter::ours(ours, &path)?, Adapter::delve(dlv, &path)?];
     println!("{} against {}", adapters[0].version, adapters[1].version);

@@ -16,6 +16,9 @@ use crate::provision::{Provision, path_with};
 /// Arguments of `cargo xtask demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// The adapter to use (default: the one of this workspace, built)
+    #[arg(long, value_name = "FILE")]
+    adapter: Option<PathBuf>,
     /// Install nothing; say what is missing
     #[arg(long)]
     offline: bool,
@@ -27,7 +30,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     provision.c_compiler();
     provision.require();
     let (go, gdbserver) = (go.context("go")?, gdbserver.context("gdbserver")?);
-    let program = adapter::build(root, "dev")?;
+    let program = adapter::given_or_built(arguments.adapter.as_deref(), root, "dev")?;
     let mut command = Command::new(program);
     command.env("GO", &go).env("PATH", path_with(&[&go, &gdbserver])).env("GOTOOLCHAIN", "local");
     let mut demo =

@@ -247,6 +247,7 @@ pub struct Common {
     #[serde(deserialize_with = "value::texts")]
     pub show_pprof_labels: Vec<String>,
     /// Source paths: `from` is the client's, `to` the one compiled into the binary.
+    #[serde(deserialize_with = "value::objects")]
     pub substitute_path: Vec<PathRule>,
     /// Debug child processes too. Not yet.
     pub follow_exec: bool,

@@ -31,7 +31,7 @@ fn the_smallest_launch_has_delves_defaults() {
 #[test]
 fn helix_numbers_and_lua_tables_are_understood() {
     let config = launch(json!({
-        "program": 7, "args": [42, "x", -1.5], "cwd": "/w", "env": [], "stackTraceDepth": 20.0, "buildFlags": {}
+        "program": 7, "args": [42, "x", -1.5], "cwd": "/w", "env": [], "stackTraceDepth": 20.0, "buildFlags": {}, "substitutePath": {}, "limits": []
     }));
     assert_eq!(config.program(), "7");
     assert_eq!(config.args, ["42", "x", "-1.5"]);
@@ -77,6 +77,11 @@ fn a_wrong_type_names_the_attribute_and_the_expected_type() {
         (json!({ "program": "x", "maxStringLen": 1.5 }), "\"maxStringLen\"", "a whole number"),
         (json!({ "program": "x", "limits": { "array": "many" } }), "\"limits.array\"", "a whole number"),
         (json!({ "program": "x", "limits": 3 }), "\"limits\"", "an object of whole numbers"),
+        (
+            json!({ "program": "x", "substitutePath": { "a": "b" } }),
+            "\"substitutePath\"",
+            "a list of objects",
+        ),
         (json!({ "program": "x", "substitutePath": [{ "from": "a" }] }), "\"substitutePath[0]\"", "`to`"),
         (
             json!({ "program": "x", "substitutePath": [{ "from": "a", "to": 3 }] }),

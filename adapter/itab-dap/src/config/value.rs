@@ -1,7 +1,7 @@
 //! Tolerant readers of single JSON values, with error texts for people.
 //!
 //! Editors change types on the way: Helix turns every template argument that looks like a number into one, and Lua has one
-//! table type, so that Neovim sends `[]` for an empty object and floats for integers. What can only mean one thing is accepted;
+//! table type, so that Neovim confuses `[]` with `{}` and sends floats for integers. What can only mean one thing is accepted;
 //! all else is refused with the expected type.
 
 use std::collections::BTreeMap;
@@ -54,21 +54,31 @@ pub(super) fn opt_text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>
     Text::deserialize(d).map(|t| Some(t.0))
 }
 
-/// A list of [`Text`]; an empty object is Lua's empty list.
+/// A list of [`Text`].
 pub(super) fn texts<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<String>, D::Error> {
-    list(d, "a list of strings")
+    let all: Vec<Text> = items(d, "a list of strings")?;
+    Ok(all.into_iter().map(|Text(text)| text).collect())
 }
 
-fn list<'de, D: Deserializer<'de>>(d: D, expected: &'static str) -> Result<Vec<String>, D::Error> {
-    struct V(&'static str);
-    impl<'de> Visitor<'de> for V {
-        type Value = Vec<String>;
+/// A list of objects.
+pub(super) fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+    items(d, "a list of objects")
+}
+
+/// A list; an empty object is what Neovim makes of an empty one.
+fn items<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    d: D,
+    expected: &'static str,
+) -> Result<Vec<T>, D::Error> {
+    struct V<T>(&'static str, std::marker::PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for V<T> {
+        type Value = Vec<T>;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str(self.0)
         }
         fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
             let mut all = Vec::new();
-            while let Some(Text(item)) = seq.next_element()? {
+            while let Some(item) = seq.next_element()? {
                 all.push(item);
             }
             Ok(all)
@@ -80,7 +90,7 @@ fn list<'de, D: Deserializer<'de>>(d: D, expected: &'static str) -> Result<Vec<S
             }
         }
     }
-    d.deserialize_any(V(expected))
+    d.deserialize_any(V(expected, std::marker::PhantomData))
 }
 
 /// `env`: name -> value, `null` unsets. An empty list is Lua's empty table.
