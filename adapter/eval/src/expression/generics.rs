@@ -4,12 +4,8 @@
 use expr::{Token, TokenKind};
 use golang::Frame;
 use image::TypeId;
-use machine::MemoryExt;
 
 use super::names::Names;
-
-/// Words of a dictionary that are looked through.
-const MAX_WORDS: u64 = 256;
 
 impl Names<'_> {
     /// The type argument that a type parameter of the frame's function stands for.
@@ -38,27 +34,15 @@ impl Names<'_> {
         declared(&text.join("\n"))
     }
 
-    /// The types in the frame's dictionary, as many as the symbol has type arguments: they are the first of its types.
+    /// The type arguments, by the name of the frame's dictionary: `main..dict.Map[main.Point,string]`. (Its words are in the order in
+    /// which the code needs them.)
     fn type_arguments(&self, frame: &Frame) -> Option<Vec<TypeId>> {
-        let (image, dict) = (self.process.image, frame.dict?);
-        let count = argument_count(&frame.symbol);
-        let types = image.type_range();
-        let mut out = Vec::new();
-        for i in 0..MAX_WORDS {
-            let word = self.process.mem.read_u64(dict.checked_add(8 * i)?).ok()?;
-            // Method expressions and sub-dictionaries come before the types.
-            let before = out.is_empty() && (image.is_text(word) || !types.contains(&word));
-            if before {
-                continue;
-            }
-            let ty = image.type_from_runtime(word);
-            self.process.type_of(ty).ok()?;
-            out.push(ty);
-            if out.len() == count {
-                return Some(out);
-            }
-        }
-        None
+        let (image, process) = (self.process.image, self.process);
+        let (symbol, 0) = image.symbol_at(frame.dict?)? else { return None };
+        let named = |name: &str| {
+            process.basic(name).or_else(|| image.find_type(name)).or_else(|| process.linked_type(name))
+        };
+        arguments(&image::names::unescape(&symbol)).iter().map(|name| named(name)).collect()
     }
 }
 
@@ -70,30 +54,34 @@ fn outer_symbol(symbol: &str) -> &str {
     end.and_then(|i| symbol.get(..after + i)).unwrap_or(symbol)
 }
 
-/// Type arguments in all brackets of a symbol.
-fn argument_count(symbol: &str) -> usize {
-    let (mut depth, mut count) = (0usize, 0usize);
-    let mut quoted = false;
+/// What stands in all brackets of a dictionary's symbol, cut at the commas that are not inside of something.
+fn arguments(symbol: &str) -> Vec<String> {
+    let (mut depth, mut quoted) = (0usize, false);
+    let mut out: Vec<String> = Vec::new();
     for c in symbol.chars() {
         match c {
             '"' => quoted = !quoted,
-            _ if quoted => {}
-            '[' | '{' | '(' => {
-                // `(*T[...])` wraps the whole receiver: only brackets open a list.
-                if c == '[' && depth == 0 {
-                    count += 1;
-                }
-                if c != '(' || depth > 0 {
-                    depth += 1;
+            '[' | '(' | '{' if !quoted => {
+                depth += 1;
+                if depth == 1 {
+                    out.push(String::new());
+                    continue;
                 }
             }
-            ']' | '}' => depth = depth.saturating_sub(1),
-            ')' if depth > 0 => depth -= 1,
-            ',' if depth == 1 => count += 1,
+            ']' | ')' | '}' if !quoted => depth = depth.saturating_sub(1),
+            ',' if !quoted && depth == 1 => {
+                out.push(String::new());
+                continue;
+            }
             _ => {}
         }
+        if depth > 0
+            && let Some(last) = out.last_mut()
+        {
+            last.push(c);
+        }
     }
-    count
+    out
 }
 
 /// `func (s *Stack[T]) Map[K comparable, V any](...)` -> T, K, V.
@@ -177,15 +165,18 @@ mod tests {
     }
 
     #[test]
-    fn arguments_of_symbols() {
-        for (symbol, n) in [
-            ("main.Map[go.shape.int,go.shape.string]", 2),
-            ("main.(*Stack[go.shape.struct { X int; Y [2]int }]).Push", 1),
-            ("main.L[go.shape.string].Conv[go.shape.int]", 2),
-            ("main.F[go.shape.map[string]int,go.shape.int].func1", 2),
-            ("main.plain", 0),
+    fn arguments_of_dictionaries() {
+        for (symbol, expected) in [
+            ("main..dict.Map[main.Point,string]", "main.Point|string"),
+            ("main..dict.Stack[struct { X int; Y [2]int }]", "struct { X int; Y [2]int }"),
+            ("main..dict.L[string].Conv[map[string]int]", "string|map[string]int"),
+            (
+                "main..dict.F[func(int, bool) string,main.G[int,int]]",
+                "func(int, bool) string|main.G[int,int]",
+            ),
+            ("main.plain", ""),
         ] {
-            assert_eq!(argument_count(symbol), n, "{symbol}");
+            assert_eq!(arguments(symbol).join("|"), expected, "{symbol}");
         }
         assert_eq!(outer_symbol("main.F[go.shape.int].func1.2"), "main.F[go.shape.int]");
         assert_eq!(outer_symbol("main.(*S[go.shape.int]).Push"), "main.(*S[go.shape.int]).Push");

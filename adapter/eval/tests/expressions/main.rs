@@ -5,11 +5,13 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::print_stderr
+    clippy::print_stderr,
+    clippy::print_stdout
 )]
 
 mod assign;
 mod debugger;
 mod oracle;
+mod scopes;
 #[path = "../support/mod.rs"]
 mod support;

@@ -190,15 +190,15 @@ pub(crate) fn run_until_end(program: &Path, arguments: &[&str]) -> Running {
 
 /// The frame of a function on the stack of the first goroutine that has one.
 pub(crate) fn frame_of(p: &Process<'_>, function: &str) -> golang::Frame {
+    frame_where(p, |f| f.symbol == function)
+}
+
+pub(crate) fn frame_where(p: &Process<'_>, wanted: impl Fn(&golang::Frame) -> bool) -> golang::Frame {
     let all = p.goroutines(100).goroutines;
     let stacks = all.iter().map(|g| p.stack(golang::StackOf::Goroutine(g), 0, 50));
     let frames: Vec<golang::Frame> = stacks.flat_map(|s| s.frames).collect();
     let names: Vec<&str> = frames.iter().map(|f| f.symbol.as_str()).collect();
-    frames
-        .iter()
-        .find(|f| f.symbol == function)
-        .unwrap_or_else(|| panic!("no {function} in {names:?}"))
-        .clone()
+    frames.iter().find(|f| wanted(f)).unwrap_or_else(|| panic!("not among {names:?}")).clone()
 }
 
 /// What an expression gives, as text: type and value, or the error with its column.

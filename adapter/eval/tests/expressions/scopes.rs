@@ -1,0 +1,113 @@
+//! Names at different places: shadowing, results, captured variables, type parameters, receivers, local types.
+
+use std::sync::Arc;
+
+use dispatch::SourceText;
+use eval::{Names, Scope, Scratch};
+use golang::{MadeTypes, Process};
+
+use crate::support::{self, Mode};
+
+const VERSIONS: [&str; 3] = ["1.27.3", "1.24.11", "1.21.13"];
+
+/// Reads source files from disk.
+struct Disk;
+
+impl SourceText for Disk {
+    fn source(&self, file: &str) -> Option<Arc<str>> {
+        std::fs::read_to_string(file).ok().map(Into::into)
+    }
+}
+
+/// Evaluates in the frame whose symbol begins with `function`, in a process that was started with `argument`.
+fn check(argument: &str, function: &str, table: &[(&str, &str)]) {
+    for version in VERSIONS {
+        let Some(program) = support::fixture("scopes", version, Mode::Debug, &[]) else { continue };
+        let running = support::run_until_end(&program, &[argument]);
+        let image = image::Image::open(&program).unwrap();
+        let (made, scratch) = (MadeTypes::new(), Scratch::new());
+        let memory = scratch.over(&running.memory);
+        let process = Process::new(&image, &memory, &[], &made);
+        let frame = support::frame_where(&process, |f| f.symbol.starts_with(function));
+        let scope = Scope { source: Some(&Disk), ..Scope::new(&process, Some(&frame), &scratch) };
+        let names = Names::of(&scope);
+        for (text, expected) in table {
+            assert_eq!(
+                support::outcome(text, &names, &scope),
+                *expected,
+                "{text} in {function}, Go {version}"
+            );
+        }
+    }
+}
+
+#[test]
+fn inner_names_shadow_outer_ones() {
+    check(
+        "shadow",
+        "main.shadow",
+        &[
+            ("x", "float64\tf4004000000000000"),
+            ("y", "int\t8"),
+            ("main.x", "string\ts7061636b616765"),
+            ("named", "string\ts726573756c74"),
+            ("err == nil", "bool\ttrue"),
+            ("shared", "int\t1"),
+        ],
+    );
+    check("shadow", "main.main", &[("x", "string\ts7061636b616765"), ("y", "error at 1: undefined: y")]);
+}
+
+#[test]
+fn captured_variables_are_names_of_the_closure() {
+    check(
+        "closures",
+        "main.closures.func1",
+        &[
+            ("count", "int\t3"),
+            ("fixed", "string\ts6669786564"),
+            ("local", "int\t6"),
+            ("arg * count == local", "bool\ttrue"),
+            ("&count != nil", "bool\ttrue"),
+        ],
+    );
+    check("closures", "main.closures", &[("count", "int\t3")]);
+}
+
+#[test]
+fn type_parameters_have_the_types_of_the_dictionary() {
+    check(
+        "generic",
+        "main.Map[",
+        &[
+            ("first", "main.Point\t{1 2}"),
+            ("first.X", "int\t1"),
+            ("key", "string\ts31"),
+            ("key == \"1\"", "bool\ttrue"),
+            ("in[0].Y", "int\t2"),
+            ("out[key].X", "int\t1"),
+            ("boxed.(T).Y", "int\t2"),
+            ("typeof(boxed) == T", "bool\ttrue"),
+            ("typeof(boxed) == U", "bool\tfalse"),
+            ("U(\"a\") == \"a\"", "bool\ttrue"),
+            ("T", "type main.Point"),
+            ("W", "error at 1: undefined: W"),
+        ],
+    );
+    check(
+        "method",
+        "main.(*Stack[",
+        &[
+            ("s.items[0].Y", "int\t4"),
+            ("v", "main.Point\t{3 4}"),
+            ("boxed.(T).X", "int\t3"),
+            ("T", "type main.Point"),
+        ],
+    );
+}
+
+#[test]
+fn receivers_and_local_types() {
+    check("value", "main.Point.value", &[("p.X * d", "int\t10"), ("p == Point{5, 6}", "bool\ttrue")]);
+    check("local", "main.local", &[("t.Name", "string\ts6c6f63616c"), ("pt.Name == t.Name", "bool\ttrue")]);
+}
