@@ -258,7 +258,7 @@ fn show_source(path: &Path, line: u64) {
     let line = usize::try_from(line).unwrap_or(0);
     for (i, code) in text.lines().enumerate().skip(line.saturating_sub(3)).take(4) {
         let mark = if i + 1 == line { "=>" } else { "  " };
-        println!("    {mark} {:>3}  {}", i + 1, code.replace('\t', "    "));
+        println!("    {mark} {:>3}  {}", i + 1, code.replace('\t', "    ").trim_end());
     }
 }
 
