@@ -88,9 +88,7 @@ impl Demo {
         );
         client.request("configurationDone", json!({}))?;
         client.answer(launch)?;
-        for (_, text) in
-            client.output.iter().filter(|(category, _)| category != "stdout" && category != "stderr")
-        {
+        for (_, text) in client.output.drain(..) {
             print!("{text}");
         }
         Ok(())
