@@ -8,6 +8,12 @@ mod tracer;
 #[path = "live/toolchain.rs"]
 mod toolchain;
 
+#[path = "live/steps.rs"]
+mod steps;
+
+#[path = "live/cgo.rs"]
+mod cgo;
+
 #[path = "live/goroutines.rs"]
 mod goroutines;
 

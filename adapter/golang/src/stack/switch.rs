@@ -26,7 +26,12 @@ impl Walk<'_> {
             Special::Mcall | Special::MoreStack if !user => Some(self.back_to_sched(regs)),
             Special::Gogo if user => {
                 let to = SavedRegs { sp, bp: regs.fp(), ..self.owner.sched };
-                Some((sp, FrameKind::StackSwitch, self.go_on_at(regs, to)))
+                let next = match self.go_on_at(regs, to) {
+                    // It is about to be there, not to return there.
+                    Next::Switch { regs, .. } => Next::Switch { regs, exact: true },
+                    other => other,
+                };
+                Some((sp, FrameKind::StackSwitch, next))
             }
             Special::AsmCgoCall if !user => {
                 self.past_c = None;

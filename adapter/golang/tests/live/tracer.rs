@@ -131,14 +131,13 @@ impl Tracer {
         }
     }
 
-    /// One instruction of one thread; the others stay where they are. Signals wait.
+    /// One instruction of one thread; the others stay where they are. A signal that comes instead is delivered by the next step.
     pub(crate) fn step(&mut self, tid: i32) {
         let pc = regs_of(tid).pc();
         let lifted = self.breakpoints.get(&pc).copied();
         if let Some(old) = lifted {
             self.mem.0.write_all_at(&[old], pc).unwrap();
         }
-        let kept = self.threads.insert(tid, 0);
         loop {
             self.resume(tid, libc::PTRACE_SINGLESTEP);
             let status = wait_for(tid);
@@ -150,9 +149,6 @@ impl Tracer {
                 self.threads.insert(tid, signal);
                 break;
             }
-        }
-        if let Some(kept) = kept.filter(|&s| s != 0) {
-            self.threads.insert(tid, kept);
         }
         if lifted.is_some() {
             self.mem.0.write_all_at(&[0xcc], pc).unwrap();
@@ -208,11 +204,9 @@ impl Tracer {
 impl Drop for Tracer {
     fn drop(&mut self) {
         let _ = self.child.kill();
-        // The leader's end is reported after that of the other threads, which only their tracer can reap.
-        for &tid in self.threads.keys().filter(|&&tid| tid != self.pid) {
-            wait_for(tid);
-        }
-        wait_for(self.pid);
+        // The leader's end is reported after that of the other threads, which only their tracer can reap: also of those
+        // that were born and not seen yet.
+        while !matches!(wait_any(), (tid, _) if tid < 0 || tid == self.pid) {}
     }
 }
 
