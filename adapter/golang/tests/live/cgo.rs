@@ -58,16 +58,21 @@ fn in_c(stopped: &mut Stopped, what: &str) {
     let leaf = stopped.image.symbol("leafC").unwrap();
     stopped.tracer.set_breakpoint(leaf);
     let tid = stopped.tracer.run().unwrap();
-    for _ in 0..200 {
-        stopped.with(|p| {
+    let mut steps = 0;
+    let mut back = false;
+    while !back {
+        steps += 1;
+        back = stopped.with(|p| {
             let t = p.threads.iter().find(|t| t.tid == tid).unwrap();
             let stack = p.stack(StackOf::Thread(t), 0, 1000);
             let which = format!("{what} at {:#x}: {:?}", t.regs.pc(), all(&stack));
             assert_eq!(stack.incomplete, None, "{which}");
             assert_eq!(author(&stack), ["main.main"], "{which}");
+            stack.frames[0].symbol == "main.main"
         });
         stopped.tracer.step(tid);
     }
+    assert!(steps > 50, "{what}: only {steps} steps from C to main.main");
 }
 
 #[test]
