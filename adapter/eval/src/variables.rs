@@ -71,14 +71,33 @@ fn enclosing<'a>(symbol: &str, outer: &'a [Frame]) -> Vec<&'a Frame> {
     Vec::new()
 }
 
+/// A parameter that escapes is listed twice: as it was passed, and as the variable on the heap that the code uses from then on.
+/// One of them is taken away: the first once the second exists.
+fn merge_escaped(process: &Process<'_>, frame: &Frame, all: Vec<ScopeVariable>) -> Vec<ScopeVariable> {
+    let same = |a: &ScopeVariable, b: &ScopeVariable| a.name == b.name && a.depth == b.depth && a.ty == b.ty;
+    let passed = |v: &ScopeVariable| matches!(v.role, VarRole::Param | VarRole::Result) && !v.by_reference;
+    let mut out: Vec<ScopeVariable> = Vec::with_capacity(all.len());
+    let (mut escaped, rest): (Vec<_>, Vec<_>) = all.iter().partition(|v| {
+        v.by_reference && v.closure_offset.is_none() && all.iter().any(|p| passed(p) && same(p, v))
+    });
+    escaped.retain(|v| golang::address(&read_variable(process, frame, v)).is_some());
+    for v in rest {
+        match escaped.iter().find(|e| passed(v) && same(v, e)) {
+            Some(heap) => out.push(ScopeVariable { role: v.role, decl_line: v.decl_line, ..(*heap).clone() }),
+            None => out.push(v.clone()),
+        }
+    }
+    out
+}
+
 fn visible<'a>(process: &Process<'_>, frame: &'a Frame, body: bool) -> Vec<Found<'a>> {
     let keep = |v: &ScopeVariable| {
         let of_the_loop = !(v.name.starts_with('~') || v.closure_offset.is_some());
         v.declared && !is_hidden(&v.name) && (!body || of_the_loop)
     };
-    let mut out: Vec<Found<'_>> = frame_variables(process, frame)
+    let all = frame_variables(process, frame).into_iter().filter(keep).collect();
+    let mut out: Vec<Found<'_>> = merge_escaped(process, frame, all)
         .into_iter()
-        .filter(keep)
         .map(|variable| {
             let argument = !body && matches!(variable.role, VarRole::Param | VarRole::Result);
             Found { frame, variable, argument, shadowed: false }

@@ -36,14 +36,26 @@ impl Viewer<'_> {
         if let Some(name) = self.names.borrow().get(&id) {
             return Arc::clone(name);
         }
-        let name: Arc<str> = self.process.display_name(id).into();
+        let name = self.process.display_name(self.spoken(id));
+        // What is left of a type argument when the dictionary is lost: `main.Cell[T?]`.
+        let shaped = name.contains("[go.shape.");
+        let name: Arc<str> =
+            if shaped { self.process.symbol_display_name(&name, None).into() } else { name.into() };
         self.names.borrow_mut().insert(id, Arc::clone(&name));
         name
     }
 
     /// With import paths, as the `type` of a row shows it.
     pub(crate) fn long(&self, id: TypeId) -> String {
-        self.process.qualified_name(id)
+        self.process.qualified_name(self.spoken(id))
+    }
+
+    /// A type parameter whose dictionary is lost goes by the name of its shape.
+    fn spoken(&self, id: TypeId) -> TypeId {
+        match self.process.type_of(id).map(|t| t.shape.clone()) {
+            Ok(image::Shape::Param { under, .. }) => under,
+            _ => id,
+        }
     }
 
     /// The type as an expression can name it: short where that is unambiguous, else quoted with its import path. None when an

@@ -30,8 +30,13 @@ impl Drop for Waiting {
 }
 
 pub(crate) fn start(version: &str, mode: Mode) -> Option<Waiting> {
+    start_with(version, mode, &[])
+}
+
+pub(crate) fn start_with(version: &str, mode: Mode, arguments: &[&str]) -> Option<Waiting> {
     let program = fixture("programs/values", version, mode, &[])?;
-    let mut child = Command::new(&program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        Command::new(&program).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let mut printed = Vec::new();
     loop {

@@ -334,6 +334,9 @@ func locals(in io.Reader, arg int, text string, list []int, e error, s shapes.Sh
 	return x, nil
 }
 
+// overIterators has range-over-func loops, which Go has since 1.23.
+var overIterators func(in io.Reader, param int) int
+
 func main() {
 	cyc = &cyc
 	pp = &pp
@@ -347,6 +350,10 @@ func main() {
 	time.Sleep(10 * time.Millisecond)
 	use()
 	fmt.Println("ready")
+	if len(os.Args) > 1 && os.Args[1] == "range" {
+		overIterators(os.Stdin, 9)
+		return
+	}
 	locals(os.Stdin, 42, "hello", []int{1, 2}, nilErr, shapes.Sq{S: 1})
 }
 
