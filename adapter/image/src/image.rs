@@ -101,6 +101,13 @@ impl Image {
         let r = self.core.st.elf.section(name).filter(|s| s.is_loaded())?.range();
         Some(self.core.run(r.start)..self.core.run(r.end))
     }
+    /// Where a section is in the file; None for one without bytes there.
+    pub fn file_range(&self, name: &str) -> Option<Range<usize>> {
+        let s = self.core.st.elf.section(name).filter(|s| !s.is_zero())?;
+        let start = usize::try_from(s.offset).ok()?;
+        Some(start..start.checked_add(usize::try_from(s.size).ok()?)?)
+    }
+
     /// True for addresses inside sections that are never written while the program runs.
     pub fn is_read_only(&self, addr: u64) -> bool {
         let (elf, link) = (&self.core.st.elf, self.core.link(addr));

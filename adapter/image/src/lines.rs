@@ -29,6 +29,8 @@ struct Candidate {
     start_line: u32,
     /// (line, address) of the rows that may begin a statement.
     rows: Vec<(u32, u64)>,
+    /// The other rows of an inlined copy, whose statements the optimiser may have left without a mark.
+    unmarked: Vec<(u32, u64)>,
 }
 
 impl Functions {
@@ -113,7 +115,7 @@ impl Functions {
         let mut out: Vec<Candidate> = Vec::new();
         let instances = f.instances();
         for row in f.raw_rows() {
-            if !row.is_stmt || row.line == 0 || !row.file.is_some_and(|o| offsets.contains(&o)) {
+            if row.line == 0 || !row.file.is_some_and(|o| offsets.contains(&o)) {
                 continue;
             }
             for (start, end, instance) in &instances {
@@ -121,18 +123,29 @@ impl Functions {
                 if at >= row.end.min(*end) {
                     continue;
                 }
-                // A run of the inline table inside a row begins no statement of its own, unless nothing else does.
-                let known = out.iter_mut().find(|c| c.instance == *instance);
-                match known {
-                    Some(c) => c.rows.push((row.line, at)),
-                    None => out.push(Candidate {
+                if !row.is_stmt && *instance < 0 {
+                    continue;
+                }
+                let known = out.iter().position(|c| c.instance == *instance).unwrap_or_else(|| {
+                    let start_line = f.instance_start(*instance);
+                    out.push(Candidate {
                         func: i,
                         instance: *instance,
-                        start_line: f.instance_start(*instance),
-                        rows: vec![(row.line, at)],
-                    }),
+                        start_line,
+                        rows: vec![],
+                        unmarked: vec![],
+                    });
+                    out.len() - 1
+                });
+                if let Some(c) = out.get_mut(known) {
+                    let rows = if row.is_stmt { &mut c.rows } else { &mut c.unmarked };
+                    rows.push((row.line, at));
                 }
             }
+        }
+        for c in &mut out {
+            let marked: FxHashSet<u32> = c.rows.iter().map(|r| r.0).collect();
+            c.rows.extend(c.unmarked.drain(..).filter(|r| !marked.contains(&r.0)));
         }
         // A wrapper's own rows (`go f(x)` is the line of its gowrap too) are not the author's code; what was inlined in it is.
         if f.is_wrapper() {

@@ -4,6 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use machine::{MemError, Memory, Regs};
 
+use crate::dwarf::scopes::FrameKey;
 use crate::rtype::Rtypes;
 use crate::types::{Itab, Kind, Method, Shape, Type, TypeId};
 use crate::variables::{Piece, ScopeVariable, VarContext};
@@ -179,8 +180,14 @@ impl Image {
         let Some(frame) = stack.get(inline_depth) else { return Vec::new() };
         let link = self.core.link(pc);
         let Some(scopes) = self.core.dwarf().and_then(|d| d.scopes_at(link)) else { return Vec::new() };
-        let outer_index = stack.len() - 1 - inline_depth;
-        scopes.variables(link, outer_index, stack.len(), &frame.name, frame.line)
+        let key = FrameKey {
+            outer_index: stack.len() - 1 - inline_depth,
+            frames: stack.len(),
+            name: &frame.name,
+            line: frame.line,
+            call_line: stack.get(inline_depth + 1).map_or(0, |f| f.line),
+        };
+        scopes.variables(link, &key)
     }
 
     /// Where a variable is: pieces in order. `Err(reason)` when optimised away.

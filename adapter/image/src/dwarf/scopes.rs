@@ -28,6 +28,8 @@ struct Scope {
     ranges: Vec<Range<u64>>,
     /// Name of the function that was inlined here; None for a block.
     inlined: Option<String>,
+    /// Line of the call that was inlined.
+    call_line: u32,
 }
 
 struct Variable {
@@ -91,7 +93,8 @@ impl Dwarf {
                     let inlined = (e.tag == dw::DW_TAG_inlined_subroutine)
                         .then(|| self.origin_name(unit, &e).unwrap_or_default());
                     let ranges = die::ranges(&self.inner, &unit.inner, &e);
-                    out.scopes.push(Scope { parent, ranges, inlined });
+                    let call_line = number(&e, dw::DW_AT_call_line).unwrap_or(0) as u32;
+                    out.scopes.push(Scope { parent, ranges, inlined, call_line });
                 }
                 dw::DW_TAG_variable | dw::DW_TAG_formal_parameter => {
                     out.variables.extend(self.variable(unit, &e).map(|var| Variable { scope: parent, var }));
@@ -175,6 +178,18 @@ impl Dwarf {
     }
 }
 
+/// A frame as pclntab describes it.
+pub(crate) struct FrameKey<'a> {
+    /// Counted from the physical function (0), of so many.
+    pub(crate) outer_index: usize,
+    pub(crate) frames: usize,
+    pub(crate) name: &'a str,
+    /// Line that executes in the frame.
+    pub(crate) line: u32,
+    /// Line of the call in the frame around it.
+    pub(crate) call_line: u32,
+}
+
 impl FunctionScopes {
     /// Indexes of the scopes that are frames at `pc`, outermost first: the function, then the inlined calls.
     fn frames(&self, pc: u64) -> Vec<usize> {
@@ -196,23 +211,10 @@ impl FunctionScopes {
         true
     }
 
-    /// The variables of one frame at a link address. `outer_index` counts from the physical function (0); `name` is what
-    /// pclntab calls the frame, `frames` how many it counts; `line` is where the frame executes.
-    pub(crate) fn variables(
-        &self,
-        pc: u64,
-        outer_index: usize,
-        frames: usize,
-        name: &str,
-        line: u32,
-    ) -> Vec<ScopeVariable> {
-        let chain = self.frames(pc);
-        let named = |i: &usize| {
-            let inlined = self.scopes.get(*i).and_then(|s| s.inlined.as_deref());
-            (*i == 0 && outer_index == 0) || inlined == Some(name)
-        };
-        let exact = chain.get(outer_index).copied().filter(|i| chain.len() == frames || named(i));
-        let Some(frame) = exact.or_else(|| chain.iter().copied().find(named)) else { return Vec::new() };
+    /// The variables of one frame at a link address.
+    pub(crate) fn variables(&self, pc: u64, frame: &FrameKey<'_>) -> Vec<ScopeVariable> {
+        let line = frame.line;
+        let Some(frame) = self.frame_scope(pc, frame) else { return Vec::new() };
         let mut out = Vec::new();
         for v in &self.variables {
             let Some(depth) = self.depth_in(v.scope, frame, pc) else { continue };
@@ -222,6 +224,23 @@ impl FunctionScopes {
             out.push(var);
         }
         out
+    }
+
+    /// The scope of a frame that pclntab describes.
+    fn frame_scope(&self, pc: u64, key: &FrameKey<'_>) -> Option<usize> {
+        if key.outer_index == 0 {
+            return Some(0);
+        }
+        let chain = self.frames(pc);
+        let named = |i: &usize| self.scopes.get(*i).and_then(|s| s.inlined.as_deref()) == Some(key.name);
+        let exact = chain.get(key.outer_index).copied().filter(|i| chain.len() == key.frames && named(i));
+        // The optimiser moves instructions out of the ranges that DWARF gives an inlined call; the line of the call tells
+        // which one it is.
+        let called_from = |i: &usize| self.scopes.get(*i).is_some_and(|s| s.call_line == key.call_line);
+        exact.or_else(|| chain.iter().copied().find(named)).or_else(|| {
+            let mut same = (1..self.scopes.len()).filter(|i| named(i) && called_from(i));
+            same.next().filter(|_| same.next().is_none())
+        })
     }
 
     /// How many blocks of `frame` are around `scope`, if all of them cover the pc and none is another frame.
