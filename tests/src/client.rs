@@ -166,8 +166,29 @@ impl Client {
                 });
             }
             if !self.receive(deadline) {
-                panic!("no answer to request {seq}\n{}", self.story());
+                panic!("no answer to request {seq}",);
             }
+        }
+    }
+
+    /// Waits for a request's answer or an event, whichever is first; none when it was the event. The event is taken in
+    /// either case: it has come, or comes after a success.
+    #[track_caller]
+    pub fn answer_or_event(&mut self, seq: i64, name: &str) -> Option<Result<Value, Failure>> {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            if let Some(index) = self.events.iter().position(|event| event["event"] == json!(name)) {
+                self.events.remove(index);
+                return None;
+            }
+            if self.responses.iter().any(|response| response["request_seq"] == json!(seq)) {
+                let answer = self.answer(seq);
+                if answer.is_ok() {
+                    self.event(name);
+                }
+                return Some(answer);
+            }
+            assert!(self.receive(deadline), "neither an answer to {seq} nor {name}");
         }
     }
 
@@ -188,7 +209,7 @@ impl Client {
                 return event;
             }
             if !self.receive(deadline) {
-                panic!("no event {names:?}\n{}", self.story());
+                panic!("no event {names:?}",);
             }
         }
     }
@@ -211,7 +232,7 @@ impl Client {
     pub fn reverse_request(&mut self) -> Value {
         let deadline = Instant::now() + self.patience;
         while self.reverse.is_empty() {
-            assert!(self.receive(deadline), "no request of the adapter\n{}", self.story());
+            assert!(self.receive(deadline), "no request of the adapter",);
         }
         self.reverse.pop_front().unwrap_or_default()
     }
@@ -232,7 +253,7 @@ impl Client {
         let deadline = Instant::now() + self.patience;
         while !self.output(category).contains(text) {
             if !self.receive(deadline) {
-                panic!("no {text:?} in {category}: {:?}\n{}", self.output(category), self.story());
+                panic!("no {text:?} in {category}: {:?}", self.output(category));
             }
         }
     }
@@ -260,13 +281,13 @@ impl Client {
         let status = self.adapter.wait(self.patience);
         let deadline = Instant::now() + Duration::from_secs(5);
         while self.receive(deadline) {}
-        assert!(status.is_some(), "the adapter lives on\n{}", self.story());
+        assert!(status.is_some(), "the adapter lives on",);
         if !self.rude {
             let code = status.and_then(|status| status.code());
-            assert_eq!(code, Some(0), "the adapter's exit code\n{}", self.story());
+            assert_eq!(code, Some(0), "the adapter's exit code",);
         }
         let left = processes::wait_until_gone(&self.adapter.mark, Duration::from_secs(10));
-        assert!(left.is_empty(), "left behind: {left:?}\n{}", self.story());
+        assert!(left.is_empty(), "left behind: {left:?}",);
         self.judge();
     }
 
@@ -274,7 +295,7 @@ impl Client {
     pub fn judge(&mut self) {
         self.rules.ended(!self.rude && self.ended);
         let violations = self.rules.violations();
-        assert!(violations.is_empty(), "broken rules:\n{}\n{}", violations.join("\n"), self.story());
+        assert!(violations.is_empty(), "broken rules:\n{}", violations.join("\n"));
         let stderr = self.adapter.stderr();
         assert!(!stderr.contains("panicked at"), "the adapter panicked: {stderr}");
     }
@@ -296,7 +317,7 @@ impl Client {
                 true
             }
             Ok(Err(_)) if self.rude => false,
-            Ok(Err(error)) => panic!("the adapter's framing: {error}\n{}", self.story()),
+            Ok(Err(error)) => panic!("the adapter's framing: {error}",),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => false,
         }
     }

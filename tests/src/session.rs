@@ -113,9 +113,9 @@ impl Session {
         let mut client = Client::start_with(&launch.options);
         client.ok("initialize", launch.client.clone());
         let seq = client.send(request, launch.arguments.clone());
-        client.event("initialized");
-        if let Err(failure) = client.answer(seq) {
-            panic!("{request}: {failure:?}\n{}", client.story());
+        if let Err(failure) = client.answer_or_event(seq, "initialized").unwrap_or_else(|| client.answer(seq))
+        {
+            panic!("{request}: {failure:?}",);
         }
         Self { client, frame: None }
     }
@@ -155,7 +155,7 @@ impl Session {
     pub fn stopped(&mut self) -> Stop {
         let event = self.client.event_of(&["stopped", "terminated"]);
         if event["event"] != json!("stopped") {
-            panic!("the program ended: {:?}\n{}", self.client.output("stderr"), self.client.story());
+            panic!("the program ended: {:?}", self.client.output("stderr"));
         }
         let stop = Stop {
             thread: event["body"]["threadId"].as_i64().unwrap_or(0),
@@ -170,7 +170,7 @@ impl Session {
     #[track_caller]
     pub fn exited(&mut self) -> i64 {
         let event = self.client.event_of(&["exited", "stopped"]);
-        assert_eq!(event["event"], json!("exited"), "stopped instead: {event}\n{}", self.client.story());
+        assert_eq!(event["event"], json!("exited"), "stopped instead: {event}");
         self.client.event("terminated");
         event["body"]["exitCode"].as_i64().unwrap_or(-1)
     }
@@ -180,7 +180,7 @@ impl Session {
     pub fn frames(&mut self, thread: i64) -> Vec<Value> {
         let body = self.client.ok("stackTrace", json!({"threadId": thread, "startFrame": 0, "levels": 50}));
         let frames = body["stackFrames"].as_array().cloned().unwrap_or_default();
-        assert!(!frames.is_empty(), "no frames\n{}", self.client.story());
+        assert!(!frames.is_empty(), "no frames");
         self.frame = frames[0]["id"].as_i64();
         frames
     }
@@ -245,7 +245,7 @@ impl Session {
     pub fn text(&mut self, expression: &str) -> String {
         match self.eval(expression) {
             Ok(variable) => variable.value,
-            Err(failure) => panic!("{expression}: {failure:?}\n{}", self.client.story()),
+            Err(failure) => panic!("{expression}: {failure:?}"),
         }
     }
 

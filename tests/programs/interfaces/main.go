@@ -124,7 +124,7 @@ func basics() {
 	//@ count == main.Shape(main.Number) 7
 	//@ table == main.Shape(main.Table) ["a": 1, ]
 	//@ list == main.Shape(main.List) [4,5]
-	//@ list > [0], [1], [itab]
+	//@ list > [itab], [0], [1]
 	//@ one == main.Shape(main.One) {P: *5}
 	//@ one.P == *5
 	//@ single == main.Shape(main.Single) [*5]

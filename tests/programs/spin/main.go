@@ -22,8 +22,10 @@ func main() {
 	signal.Notify(signals, syscall.SIGUSR1)
 	fmt.Println("started", os.Getpid())
 	if len(os.Args) > 1 && os.Args[1] == "blocked" {
+		var ends [2]int
 		var buffer [1]byte
-		n, err := syscall.Read(0, buffer[:]) // @read
+		fmt.Println(syscall.Pipe(ends[:]))
+		n, err := syscall.Read(ends[0], buffer[:]) // @read
 		fmt.Println(n, err)
 		return
 	}

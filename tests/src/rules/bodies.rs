@@ -77,7 +77,7 @@ impl Identities {
         let mut faults = Vec::new();
         if name == "breakpoint" {
             let breakpoint = &body["breakpoint"];
-            self.breakpoint(breakpoint, false, &mut faults);
+            self.breakpoint(breakpoint, true, false, &mut faults);
         }
         if name == "stopped" {
             for id in list(body, "hitBreakpointIds") {
@@ -132,8 +132,9 @@ impl Identities {
         for variable in variables {
             self.reference(variable, epoch, faults);
             hex_or_absent(variable, &["memoryReference"], faults);
-            if variable["name"].as_str().is_none_or(str::is_empty) {
-                faults.push("a variable without a name".to_owned());
+            // What a pointer points to has no name of its own (as in Delve), but an expression.
+            if variable["name"] == json!("") && variable["evaluateName"].is_null() {
+                faults.push("a variable without name and evaluateName".to_owned());
             }
         }
         let asked = arguments["variablesReference"].as_i64().unwrap_or(0);
@@ -169,7 +170,8 @@ impl Identities {
             faults.push(format!("{} breakpoints answered, {asked} asked for", answers.len()));
         }
         for (index, breakpoint) in answers.iter().enumerate() {
-            self.breakpoint(breakpoint, command == "setBreakpoints", faults);
+            let id_is_due = command != "setExceptionBreakpoints";
+            self.breakpoint(breakpoint, id_is_due, command == "setBreakpoints", faults);
             let wanted = arguments["breakpoints"][index]["line"].as_i64();
             let got = breakpoint["line"].as_i64();
             if breakpoint["verified"] == json!(false) && command == "setBreakpoints" && wanted != got {
@@ -178,9 +180,17 @@ impl Identities {
         }
     }
 
-    fn breakpoint(&mut self, breakpoint: &Value, line_is_due: bool, faults: &mut Vec<String>) {
+    fn breakpoint(
+        &mut self,
+        breakpoint: &Value,
+        id_is_due: bool,
+        line_is_due: bool,
+        faults: &mut Vec<String>,
+    ) {
         match breakpoint["id"].as_i64() {
             Some(id) if id >= 0 => drop(self.breakpoints.insert(id, ())),
+            // Those of exceptions are never named again.
+            None if breakpoint["id"].is_null() && !id_is_due => {}
             other => faults.push(format!("breakpoint id {other:?} (Helix reads a usize)")),
         }
         if line_is_due && breakpoint["line"].as_i64().is_none_or(|line| line < 1) {

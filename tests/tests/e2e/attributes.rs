@@ -76,7 +76,7 @@ fn a_package_s_tests() {
     let path = source.display().to_string();
     let mut session = Session::launch(&launch, &[(&path, &[line])]);
     let stop = session.stopped();
-    assert_eq!(session.place(stop.thread).0, "example.com/tested.Double");
+    assert_eq!(session.place(stop.thread).0, "tested.Double");
     assert_eq!(session.text("n"), "21");
     assert_eq!(session.run_out(stop.thread), 0);
     let stdout = session.client.output("stdout");
@@ -93,7 +93,7 @@ fn builds() {
     let temporary = tempfile::tempdir().expect("a folder");
     let output = temporary.path().join("built");
     for flags in [
-        json!("-tags 'one two' -ldflags '-X main.x=y z'"),
+        json!("-tags 'one two' -ldflags '-X main.x=y -X main.z=w'"),
         json!(["-tags", "one", "-gcflags=-d=ssa/check/off"]),
     ] {
         let launch = building(&folder("stepping"), "debug")
@@ -164,7 +164,7 @@ fn a_command_of_the_distribution() {
     let mut session = Session::begin(&launch, "launch");
     let body = session.client.ok(
         "setFunctionBreakpoints",
-        json!({"breakpoints": [{"name": "main.main"}, {"name": "go/parser.ParseFile"}, {"name": "go/printer.(*Config).Fprint"}]}),
+        json!({"breakpoints": [{"name": "main.main"}, {"name": "go/parser.ParseFile"}, {"name": "go/printer.(*Config).fprint"}]}),
     );
     let unverified: Vec<&Value> = body["breakpoints"]
         .as_array()
@@ -174,7 +174,7 @@ fn a_command_of_the_distribution() {
         .collect();
     assert!(unverified.is_empty(), "{unverified:?}");
     session.configured();
-    for expected in ["main.main", "go/parser.ParseFile", "go/printer.(*Config).Fprint"] {
+    for expected in ["main.main", "parser.ParseFile", "printer.(*Config).fprint"] {
         let stop = session.stopped();
         let frames = session.frames(stop.thread);
         assert_eq!(frames[0]["name"], json!(expected));

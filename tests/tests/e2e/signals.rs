@@ -60,7 +60,7 @@ fn traps_in_the_program() {
         assert_eq!(stop.reason, "breakpoint", "{backend}: {}", stop.body);
         let frames = session.frames(stop.thread);
         assert!(
-            frames.iter().take(2).any(|frame| frame["name"] == json!("main.main")),
+            frames.iter().take(3).any(|frame| frame["name"] == json!("main.main")),
             "{backend}: {frames:?}"
         );
         assert_eq!(session.run_out(stop.thread), 0, "{backend}");
