@@ -108,6 +108,8 @@ pub struct Site {
     pub function: String,
     /// Line of that function's declaration: distinguishes a closure from its surroundings.
     pub start_line: u32,
+    /// The variable that DWARF names for the itab at the load.
+    pub receiver: Option<String>,
 }
 
 /// Source range of a call expression: 1-based lines and byte columns, the end behind the last character.

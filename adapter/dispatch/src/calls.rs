@@ -275,7 +275,7 @@ fn known(w: &World<'_>, c: &mut CallSite, hit: &Hit, chain: &Chain, call: &Machi
     {
         links.push(Link {
             role: Role::Entry,
-            name: image::names::short(f.name()),
+            name: crate::names::display(f.name()),
             qualified_name: f.name().to_string(),
             address: t,
             kind: None,
@@ -306,7 +306,7 @@ fn inlined_link(w: &World<'_>, name: &str, pc: u64) -> Link {
     let at = w.image.functions().location(pc);
     Link {
         role: Role::Body,
-        name: image::names::short(name),
+        name: crate::names::display(name),
         qualified_name: name.to_string(),
         address: pc,
         kind: None,
@@ -324,7 +324,7 @@ fn inlined_body(w: &World<'_>, name: &str, pc: u64) -> crate::api::Body {
     crate::api::Body {
         entry: f.map_or(pc, |f| f.entry()),
         stop_pc: pc,
-        name: image::names::short(name),
+        name: crate::names::display(name),
         qualified_name: name.to_string(),
         function: f.map(|f| f.id()),
         file: at.as_ref().map(|a| a.file.clone()),

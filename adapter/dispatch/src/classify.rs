@@ -1,7 +1,7 @@
 //! Which kind of call an indirect CALL or jump is, with its slot and the instruction that loads the target.
 
 use image::Image;
-use machine::{Arch, Memory, MemoryExt, Reg};
+use machine::{Arch, MemoryExt, Reg};
 
 use crate::api::{Load, SiteKind};
 use crate::flow::{Def, ENTRY, Expr, Flowed, Loc};
@@ -181,13 +181,4 @@ fn context_is(fl: &Flowed<'_>, call: usize, load: usize, base: R, disp: i64) -> 
 
 fn roots(fl: &Flowed<'_>, i: usize, loc: Loc) -> Vec<(usize, Loc)> {
     fl.origins(i, loc).iter().map(|d| (d.at, d.loc)).collect()
-}
-
-/// Reads the code of a function for the pre-test.
-pub(crate) fn bytes(image: &Image, f: image::Function<'_>) -> Option<Vec<u8>> {
-    let len = usize::try_from(f.end().checked_sub(f.entry())?).ok()?;
-    let mut v = vec![0; len.min(4 << 20)];
-    let n = image.read(f.entry(), &mut v).ok()?;
-    v.truncate(n);
-    Some(v)
 }

@@ -2,7 +2,7 @@
 //!
 //! Bytes come from the file on disk, never from the process: probes and breakpoints in the program can't disturb the analysis.
 
-use image::{FuncId, Function, Image};
+use image::{Function, Image};
 use machine::{Arch, MemoryExt};
 use rustc_hash::FxHashMap;
 
@@ -27,7 +27,6 @@ pub(crate) struct Block {
 }
 
 pub(crate) struct Code {
-    pub(crate) func: FuncId,
     pub(crate) arch: Arch,
     pub(crate) entry: u64,
     pub(crate) end: u64,
@@ -57,7 +56,6 @@ impl Code {
         }
         let index = insts.iter().enumerate().map(|(i, x)| (x.addr, i as u32)).collect();
         let mut code = Code {
-            func: f.id(),
             arch: image.arch(),
             entry: f.entry(),
             end: f.end(),
@@ -97,7 +95,6 @@ impl Code {
     fn cut(&mut self, image: &Image) {
         let n = self.insts.len();
         let mut leader = vec![false; n + 1];
-        let mut targets: Vec<Vec<usize>> = vec![Vec::new(); 0];
         let mut ends: FxHashMap<usize, (Vec<usize>, bool)> = FxHashMap::default();
         if let Some(l) = leader.first_mut() {
             *l = true;
@@ -124,7 +121,6 @@ impl Code {
             to.dedup();
             ends.insert(i, (to, next));
         }
-        targets.clear();
         let starts: Vec<usize> = (0..n).filter(|i| leader.get(*i).copied().unwrap_or(false)).collect();
         self.block_of = vec![0; n];
         for (b, first) in starts.iter().enumerate() {

@@ -92,14 +92,14 @@ impl Engine {
         locked(&self.analyses).get(&f.entry())?.as_ref().map(|a| a.loads.clone())
     }
 
-    fn analyse(&self, image: &Image, f: Function<'_>, code: Arc<Code>) -> Analysis {
+    pub(crate) fn analyse(&self, image: &Image, f: Function<'_>, code: Arc<Code>) -> Analysis {
         let flow = Flowed::new(&code, image);
         let mut found =
             if f.is_assembly() { Vec::new() } else { classify::find(image, self.itabs(image), &flow) };
         let typer = Typer::new(self, image, f, &flow, &found);
         typer.refine(&mut found);
         let sites: Arc<[Arc<Site>]> =
-            found.iter().map(|x| Arc::new(site(image, &flow, x, typer.claim(x)))).collect();
+            found.iter().map(|x| Arc::new(site(image, &flow, x, &typer))).collect();
         let by_index = found.iter().enumerate().map(|(i, x)| (x.index, i)).collect();
         let loads = sites
             .iter()
@@ -121,7 +121,9 @@ impl Engine {
     }
 }
 
-fn site(image: &Image, flow: &Flowed<'_>, x: &Found, claim: (Claim, Option<String>)) -> Site {
+fn site(image: &Image, flow: &Flowed<'_>, x: &Found, typer: &Typer<'_>) -> Site {
+    let claim = typer.claim(x);
+    let receiver = if x.kind == SiteKind::Interface { typer.receiver_name(x) } else { None };
     let inst = flow.code.inst(x.index);
     let pc = inst.map_or(0, |i| i.addr);
     let stack = image.functions().inline_stack(pc);
@@ -141,5 +143,6 @@ fn site(image: &Image, flow: &Flowed<'_>, x: &Found, claim: (Claim, Option<Strin
         inline_depth: stack.len().saturating_sub(1),
         function: inner.map(|i| i.name.clone()).unwrap_or_default(),
         start_line: inner.map_or(0, |i| i.start_line),
+        receiver,
     }
 }

@@ -20,7 +20,7 @@ pub(crate) enum Modelled {
     /// Done: registers and overlay are as after the call.
     Done,
     /// It doesn't come back.
-    Panics(String),
+    Panics,
     /// No model.
     No,
 }
@@ -29,7 +29,7 @@ pub(crate) enum Modelled {
 pub(crate) fn model(w: &World<'_>, m: &mut Machine<'_>, name: &str, target: u64) -> Modelled {
     let Some(short) = name.strip_prefix("runtime.") else { return Modelled::No };
     if crate::code::never_returns(w.image, target) {
-        return Modelled::Panics(short.to_string());
+        return Modelled::Panics;
     }
     if short.starts_with("gcWriteBarrier") {
         let at = m.allocate(64);
@@ -242,7 +242,7 @@ fn nested<'a>(
     let name = w.image.functions().at(target).map(|f| f.name().to_string())?;
     match model(w, m, &name, target) {
         Modelled::Done => Some(()),
-        Modelled::Panics(_) => None,
+        Modelled::Panics => None,
         Modelled::No => callee(w, m, target, return_pc, budget, depth + 1),
     }
 }

@@ -728,19 +728,6 @@ impl<'a> Machine<'a> {
             self.set_reg(4, from);
         }
     }
-
-    /// The general registers as plain values, stale ones included.
-    pub(crate) fn registers(&self, pc: u64) -> Regs {
-        let mut out = Regs::new(self.arch);
-        let n = if self.arch == Arch::Amd64 { 16 } else { 32 };
-        for r in 0..n {
-            if let Some(v) = self.reg(r as R) {
-                out.set(Reg(r), v.n);
-            }
-        }
-        out.set_pc(pc);
-        out
-    }
 }
 
 /// Reads what the program would see: the overlay over the process.

@@ -6,6 +6,7 @@
 
 mod abi;
 mod api;
+mod asm;
 mod calls;
 mod captures;
 mod classify;
@@ -17,7 +18,6 @@ mod exec;
 mod flow;
 mod interp;
 mod itabs;
-mod listing;
 mod matching;
 mod model;
 mod names;
@@ -25,17 +25,21 @@ mod plan;
 mod predict;
 mod resolve;
 mod results;
+mod scan;
 mod source;
 mod tables;
+mod typegraph;
 mod types;
+mod views;
 mod words;
 
 pub use api::{
     Body, CallKind, CallSite, Certainty, Chain, Claim, Context, Link, Load, NoSource, Role, Scope, Site,
     SiteKind, SlotEntry, SourceText, Span, State, StepPlan,
 };
+pub use asm::Instruction;
 pub use engine::Engine;
-pub use listing::Instruction;
+pub use views::{Implementer, ItabRow, ItabTable, MethodRow, Miss};
 
 /// The call as a row of a menu (docs/PROTOCOL.md, `stepInTargets`).
 pub fn label(call: &CallSite) -> String {

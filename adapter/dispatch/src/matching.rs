@@ -19,6 +19,8 @@ pub(crate) struct Machine {
     /// Index in the prediction's hits; None: not ahead any more.
     pub(crate) hit: Option<usize>,
     pub(crate) inlined: bool,
+    /// The receiver's variable, by DWARF.
+    pub(crate) receiver: Option<String>,
 }
 
 impl Machine {
@@ -31,6 +33,7 @@ impl Machine {
             starts: None,
             hit: None,
             inlined: false,
+            receiver: site.receiver.clone(),
         }
     }
 
@@ -88,6 +91,7 @@ pub(crate) fn machine_calls(w: &World<'_>, a: &Analysis, on_line: &[usize], p: &
             starts: None,
             hit: Some(i),
             inlined: true,
+            receiver: None,
         });
     }
     out.sort_by_key(|m| m.pc);
@@ -150,10 +154,34 @@ fn named(machine: &[Machine], source: &[&SourceCall], out: &mut [Option<usize>],
             .map(|(i, _)| i)
             .collect();
         let rotated = written.iter().filter_map(|i| source.get(*i)).any(|s| s.for_header);
-        if rotated && written.len() > 1 {
+        let unequal = calls.len() != written.len();
+        if written.len() > 1 && (rotated || unequal) {
+            by_receiver(machine, source, &calls, &written, out, used);
             continue;
         }
         pair(&calls, &written, out, used);
+    }
+}
+
+/// Where order says nothing: the variable that DWARF names is the receiver's text, and only one call has it.
+fn by_receiver(
+    machine: &[Machine],
+    source: &[&SourceCall],
+    calls: &[usize],
+    written: &[usize],
+    out: &mut [Option<usize>],
+    used: &mut [bool],
+) {
+    for &c in calls {
+        let Some(name) = machine.get(c).and_then(|m| m.receiver.as_deref()) else { continue };
+        let with: Vec<usize> = written
+            .iter()
+            .copied()
+            .filter(|i| source.get(*i).is_some_and(|s| s.receiver.as_deref() == Some(name)))
+            .collect();
+        if with.len() == 1 {
+            pair(&[c], &with, out, used);
+        }
     }
 }
 

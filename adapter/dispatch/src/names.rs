@@ -31,6 +31,11 @@ fn last_slash(name: &str) -> usize {
     at
 }
 
+/// A linker symbol with the package's name for its path, escapes undone.
+pub(crate) fn display(symbol: &str) -> String {
+    image::names::short(&image::names::unescape(symbol))
+}
+
 /// `example.com/a.(*T).M` -> `M`; `a.F.func1` -> `func1`; type arguments of a method stay.
 pub(crate) fn last(name: &str) -> &str {
     name.get(last_at(name)..).unwrap_or(name)

@@ -481,7 +481,7 @@ impl<'a> Predictor<'a> {
         let name = self.w.image.functions().at(t.n).map(|f| f.name().to_string()).unwrap_or_default();
         match exec::model(&self.w, &mut p.m, &name, t.n) {
             Modelled::Done => return Ok(()),
-            Modelled::Panics(_) => return Err(End::Panics),
+            Modelled::Panics => return Err(End::Panics),
             Modelled::No => {}
         }
         if !t.stale && exec::run_callee(&self.w, &mut p.m, t.n, return_pc) {

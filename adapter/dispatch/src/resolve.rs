@@ -56,7 +56,7 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
                 out.links.push(wrapper_link(w, f, kind));
                 let mut body = body_of(w, f, pc, true, false);
                 body.qualified_name = name;
-                body.name = image::names::short(&body.qualified_name);
+                body.name = crate::names::display(&body.qualified_name);
                 if let Some(at) = w.image.functions().location(pc) {
                     body.line = Some(at.line);
                     body.file = Some(at.file);
@@ -69,7 +69,7 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
                 out.links.push(wrapper_link(w, f, kind));
                 let mut body = body_of(w, f, f.prologue_end(), false, true);
                 if let Some(name) = folded_name(w, f) {
-                    body.name = image::names::short(&name);
+                    body.name = crate::names::display(&name);
                     body.qualified_name = name;
                 }
                 out.links.push(body_link(&body, Some("inlined body")));
@@ -137,7 +137,7 @@ fn follow<'a>(w: &World<'a>, f: Function<'_>, target: u64, machine: Option<Machi
                 }
                 match exec::model(w, &mut m, g.name(), t.n) {
                     Modelled::Done => inst.end(),
-                    Modelled::Panics(_) => return Next::Panics("nil pointer dereference".into()),
+                    Modelled::Panics => return Next::Panics("nil pointer dereference".into()),
                     Modelled::No if g.name().starts_with("runtime.duff") => {
                         if !exec::run_callee(w, &mut m, t.n, inst.end()) {
                             return fallback(w, f);
@@ -263,7 +263,7 @@ fn wrapper_link(w: &World<'_>, f: Function<'_>, kind: &'static str) -> Link {
     let at = w.image.functions().location(f.entry());
     Link {
         role: Role::Wrapper,
-        name: image::names::short(f.name()),
+        name: crate::names::display(f.name()),
         qualified_name: f.name().to_string(),
         address: f.entry(),
         kind: Some(kind),
@@ -281,7 +281,7 @@ fn body_of(w: &World<'_>, f: Function<'_>, stop_pc: u64, inlined: bool, folded: 
     Body {
         entry: f.entry(),
         stop_pc,
-        name: image::names::short(f.name()),
+        name: crate::names::display(f.name()),
         qualified_name: f.name().to_string(),
         function: Some(f.id()),
         file: Some(f.file()),

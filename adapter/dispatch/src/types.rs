@@ -567,10 +567,31 @@ impl<'a> Typer<'a> {
         None
     }
 
-    /// The name of the variable whose word 0 is in `loc`: the receiver as the source writes it.
-    pub(crate) fn variable_name(&self, i: usize, loc: Loc) -> Option<String> {
-        let vars = self.variables_at(i);
-        vars.iter().find(|v| v.words.iter().any(|(off, l)| *l == loc && *off == 0)).map(|v| v.name.clone())
+    /// The variable that the itab of a call belongs to: its receiver as the source writes it, if that is a plain variable.
+    pub(crate) fn receiver_name(&self, x: &Found) -> Option<String> {
+        let (i, base) = x.loads.first()?;
+        let (mut i, mut loc) = (*i, Loc::Reg((*base)?));
+        for _ in 0..6 {
+            let vars = self.variables_at(i);
+            let here = |v: &&Homed| {
+                let at = v.words.iter().find(|(_, l)| *l == loc).map(|w| w.0);
+                at.and_then(|off| words::leaf(self.image, v.ty, off))
+                    .is_some_and(|w| !v.by_reference && at == Some(0) && matches!(w, Word::Itab(_)))
+            };
+            let named: Vec<&Homed> = vars.iter().filter(here).collect();
+            match named.as_slice() {
+                [one] => return Some(one.name.clone()),
+                [] => {}
+                _ => return None,
+            }
+            let defs = self.flow.reaching(i, loc);
+            let [Def { at, expr: Expr::Copy(from), .. }] = defs.as_slice() else { return None };
+            if *at == ENTRY {
+                return None;
+            }
+            (i, loc) = (*at, *from);
+        }
+        None
     }
 
     fn variables_at(&self, i: usize) -> std::rc::Rc<Vec<Homed>> {

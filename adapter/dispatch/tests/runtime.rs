@@ -29,6 +29,9 @@ struct Score {
     unlisted: Vec<String>,
     announced_not_run: usize,
     micros: Vec<u128>,
+    placed: usize,
+    placeless: Vec<String>,
+    misplaced: Vec<String>,
 }
 
 struct Line {
@@ -68,7 +71,7 @@ fn places(image: &Image, engine: &Engine, prefix: &str) -> (HashSet<u64>, HashMa
     (starts, calls)
 }
 
-fn run(go: &Go, mode: Mode) -> Option<Score> {
+fn run(go: &Go, mode: Mode, truth: &[Vec<String>]) -> Option<Score> {
     let program = common::build(go, "disp", &common::source("disp"), ".", mode, "amd64");
     let image = Image::open(&program).unwrap();
     let engine = Engine::new();
@@ -138,6 +141,7 @@ fn run(go: &Go, mode: Mode) -> Option<Score> {
                         );
                     }
                 }
+                columns(&mut score, &calls, truth, &at);
                 frames.insert(frame, Line { calls, met: HashSet::new(), at });
             }
         }
@@ -157,6 +161,41 @@ fn run(go: &Go, mode: Mode) -> Option<Score> {
         stop = p.resume();
     }
     Some(score)
+}
+
+/// Spans and kinds of what is listed, against go/types.
+fn columns(score: &mut Score, calls: &[CallSite], truth: &[Vec<String>], at: &str) {
+    for c in calls {
+        let want = match c.kind {
+            dispatch::CallKind::Interface => "interface",
+            dispatch::CallKind::Closure | dispatch::CallKind::MethodValue => "closure",
+            dispatch::CallKind::Dictionary => "dictionary",
+            dispatch::CallKind::Static => "static",
+            _ => continue,
+        };
+        let Some(s) = c.span else {
+            if c.kind != dispatch::CallKind::Static {
+                score.placeless.push(format!("{at} {}", dispatch::label(c)));
+            }
+            continue;
+        };
+        score.placed += 1;
+        let span = [s.line, s.column, s.end_line, s.end_column].map(|n| n.to_string());
+        let line = c.line.unwrap_or(0).to_string();
+        let found = truth.iter().find(|l| l[0] == "call" && l[2..6] == span);
+        let right = found.is_some_and(|l| {
+            let name = c.method.as_ref().is_none_or(|m| *m == l[7]);
+            // A func value or method value that the compiler saw through is called directly.
+            let kind = l[6] == want
+                || (want == "static" && l[6] == "closure")
+                || l[6] == "expression"
+                || (want == "interface" && l[6] == "dictionary");
+            name && kind && l[9] == line
+        });
+        if !right {
+            score.misplaced.push(format!("{at} {} {want} {span:?}: {found:?}", dispatch::label(c)));
+        }
+    }
 }
 
 fn judge(score: &mut Score, line: &mut Line, site: &Site, really: &dispatch::Chain) {
@@ -210,10 +249,11 @@ fn leave(score: &mut Score, line: &Line) {
 #[test]
 fn predictions_come_true() {
     let mut table: BTreeMap<String, Score> = BTreeMap::new();
+    let truth = common::truth(&common::source("disp")).unwrap_or_default();
     for version in ["1.21.13", "1.24.11", "1.27.3"] {
         let Some(go) = common::go(version) else { continue };
         for mode in [Mode::Opt, Mode::Debug] {
-            if let Some(s) = run(&go, mode) {
+            if let Some(s) = run(&go, mode, &truth) {
                 table.insert(format!("{version} {}", mode.name()), s);
             }
         }
@@ -233,17 +273,31 @@ fn predictions_come_true() {
             s.announced_not_run,
             s.micros.last()
         );
-        for w in s.wrong.iter().chain(&s.unlisted) {
+        println!(
+            "  columns: {} given, {} not given, {} wrong",
+            s.placed,
+            s.placeless.len(),
+            s.misplaced.len()
+        );
+        s.placeless.sort();
+        s.placeless.dedup();
+        s.misplaced.sort();
+        s.misplaced.dedup();
+        for w in s.wrong.iter().chain(&s.unlisted).chain(&s.misplaced) {
             println!("  {w}");
         }
         if std::env::var_os("SHOW").is_some() {
             for w in &s.unknown {
                 println!("  unknown {w}");
             }
+            for w in &s.placeless {
+                println!("  no column {w}");
+            }
         }
     }
     for (name, s) in &table {
         assert!(s.wrong.is_empty(), "{name}: {:?}", s.wrong);
+        assert!(truth.is_empty() || s.misplaced.is_empty(), "{name}: {:?}", s.misplaced);
         assert!(s.executed > 50, "{name}: too little was measured");
         assert!(s.right * 100 >= s.executed * 80, "{name}: {:?}", s.unknown);
     }

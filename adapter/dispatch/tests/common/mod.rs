@@ -111,3 +111,22 @@ fn fresh(out: &Path, dir: &Path) -> bool {
 pub fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
 }
+
+/// What go/types says about a package (tests/truth), or None when the newest toolchain is missing.
+pub fn truth(package: &Path) -> Option<Vec<Vec<String>>> {
+    let go = go("1.27.3")?;
+    let tool = build(&go, "truth", &source("truth"), ".", Mode::Opt, "amd64");
+    let mut path = go.path.parent().unwrap().as_os_str().to_owned();
+    path.push(":");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let out = Command::new(tool)
+        .arg(package)
+        .env("PATH", path)
+        .env("GOTOOLCHAIN", "local")
+        .env("GOROOT", go.path.parent().unwrap().parent().unwrap())
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8_lossy(&out.stdout);
+    Some(text.lines().map(|l| l.split('\t').map(String::from).collect()).collect())
+}
