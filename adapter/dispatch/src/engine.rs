@@ -6,7 +6,7 @@ use image::{Function, Image};
 use machine::Memory;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::api::{Claim, Site, SiteKind};
+use crate::api::{Site, SiteKind};
 use crate::classify::{self, Found};
 use crate::code::Code;
 use crate::flow::Flowed;
@@ -98,8 +98,7 @@ impl Engine {
             if f.is_assembly() { Vec::new() } else { classify::find(image, self.itabs(image), &flow) };
         let typer = Typer::new(self, image, f, &flow, &found);
         typer.refine(&mut found);
-        let sites: Arc<[Arc<Site>]> =
-            found.iter().map(|x| Arc::new(site(image, &flow, x, &typer))).collect();
+        let sites: Arc<[Arc<Site>]> = found.iter().map(|x| Arc::new(site(image, &flow, x, &typer))).collect();
         let by_index = found.iter().enumerate().map(|(i, x)| (x.index, i)).collect();
         let loads = sites
             .iter()

@@ -22,7 +22,8 @@ impl Engine {
         wanted: &(dyn Fn(&str) -> bool + Sync),
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Vec<(FuncId, Arc<Site>)> {
-        let ids: Vec<FuncId> = image.functions().iter().filter(|f| wanted(f.name())).map(|f| f.id()).collect();
+        let ids: Vec<FuncId> =
+            image.functions().iter().filter(|f| wanted(f.name())).map(|f| f.id()).collect();
         let mut out: Vec<(FuncId, Arc<Site>)> = ids
             .par_iter()
             .flat_map_iter(|id| {

@@ -1,12 +1,10 @@
 //! Run-time truth: predict at every line start, then compare with what the calls of that line really do.
 
-mod common;
-
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use common::stub::{Process, Stop};
-use common::{Go, Mode};
+use crate::common::stub::{Process, Stop};
+use crate::common::{Go, Mode};
 use dispatch::{CallSite, Certainty, Context, Engine, Scope, Site, SiteKind, SourceText, State};
 use image::Image;
 
@@ -72,7 +70,7 @@ fn places(image: &Image, engine: &Engine, prefix: &str) -> (HashSet<u64>, HashMa
 }
 
 fn run(go: &Go, mode: Mode, truth: &[Vec<String>]) -> Option<Score> {
-    let program = common::build(go, "disp", &common::source("disp"), ".", mode, "amd64");
+    let program = crate::common::build(go, "disp", &crate::common::source("disp"), ".", mode, "amd64");
     let image = Image::open(&program).unwrap();
     let engine = Engine::new();
     let (starts, calls) = places(&image, &engine, "main.");
@@ -249,9 +247,9 @@ fn leave(score: &mut Score, line: &Line) {
 #[test]
 fn predictions_come_true() {
     let mut table: BTreeMap<String, Score> = BTreeMap::new();
-    let truth = common::truth(&common::source("disp")).unwrap_or_default();
+    let truth = crate::common::truth(&crate::common::source("disp")).unwrap_or_default();
     for version in ["1.21.13", "1.24.11", "1.27.3"] {
-        let Some(go) = common::go(version) else { continue };
+        let Some(go) = crate::common::go(version) else { continue };
         for mode in [Mode::Opt, Mode::Debug] {
             if let Some(s) = run(&go, mode, &truth) {
                 table.insert(format!("{version} {}", mode.name()), s);

@@ -1,15 +1,15 @@
 //! Fixtures: Go programs built once for each version and mode, and a small client for gdbserver over its standard streams.
 
-pub mod stub;
+pub(crate) mod stub;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A Go toolchain.
 #[derive(Clone, Debug)]
-pub struct Go {
-    pub version: String,
-    pub path: PathBuf,
+pub(crate) struct Go {
+    pub(crate) version: String,
+    pub(crate) path: PathBuf,
 }
 
 fn cache() -> PathBuf {
@@ -21,7 +21,7 @@ fn cache() -> PathBuf {
 }
 
 /// The toolchain of `version`; a missing one is a printed skip, and a failure with CI=true.
-pub fn go(version: &str) -> Option<Go> {
+pub(crate) fn go(version: &str) -> Option<Go> {
     let candidates = [
         std::env::var_os("GO").map(PathBuf::from),
         Some(cache().join(version).join("bin/go")),
@@ -42,14 +42,14 @@ pub fn go(version: &str) -> Option<Go> {
 
 /// How a program is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     Opt,
     Debug,
     Stripped,
 }
 
 impl Mode {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Mode::Opt => "opt",
             Mode::Debug => "debug",
@@ -74,7 +74,7 @@ fn fixtures() -> PathBuf {
 }
 
 /// Builds `dir` (a Go module's folder, or a package path inside it) once; returns the program.
-pub fn build(go: &Go, name: &str, dir: &Path, package: &str, mode: Mode, arch: &str) -> PathBuf {
+pub(crate) fn build(go: &Go, name: &str, dir: &Path, package: &str, mode: Mode, arch: &str) -> PathBuf {
     let out = fixtures().join(format!("{name}-{}-{}-{arch}", go.version, mode.name()));
     if fresh(&out, dir) {
         return out;
@@ -108,12 +108,12 @@ fn fresh(out: &Path, dir: &Path) -> bool {
 }
 
 /// The folder of a fixture's source.
-pub fn source(name: &str) -> PathBuf {
+pub(crate) fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
 }
 
 /// What go/types says about a package (tests/truth), or None when the newest toolchain is missing.
-pub fn truth(package: &Path) -> Option<Vec<Vec<String>>> {
+pub(crate) fn truth(package: &Path) -> Option<Vec<Vec<String>>> {
     let go = go("1.27.3")?;
     let tool = build(&go, "truth", &source("truth"), ".", Mode::Opt, "amd64");
     let mut path = go.path.parent().unwrap().as_os_str().to_owned();

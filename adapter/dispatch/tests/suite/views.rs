@@ -1,22 +1,20 @@
 //! Implementers, itab table and method sets of real programs, against go/types and the binary's own symbols.
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::Mode;
+use crate::common::Mode;
 use dispatch::{Engine, Miss};
 use image::{Image, TypeId};
 
 #[test]
 fn implementers_agree_with_go_types() {
-    let dir = common::source("disp");
-    let Some(truth) = common::truth(&dir) else { return };
+    let dir = crate::common::source("disp");
+    let Some(truth) = crate::common::truth(&dir) else { return };
     let wanted: BTreeSet<(String, String)> =
         truth.iter().filter(|l| l[0] == "impl").map(|l| (l[1].clone(), l[2].clone())).collect();
     for version in ["1.21.13", "1.24.11", "1.27.3"] {
-        let Some(go) = common::go(version) else { continue };
-        let program = common::build(&go, "disp", &dir, ".", Mode::Opt, "amd64");
+        let Some(go) = crate::common::go(version) else { continue };
+        let program = crate::common::build(&go, "disp", &dir, ".", Mode::Opt, "amd64");
         let image = Image::open(&program).unwrap();
         let engine = Engine::new();
         let interfaces: BTreeSet<&String> = wanted.iter().map(|w| &w.0).collect();
@@ -56,8 +54,9 @@ fn implementers_agree_with_go_types() {
 
 #[test]
 fn near_misses_say_why() {
-    let Some(go) = common::go("1.27.3") else { return };
-    let program = common::build(&go, "disp", &common::source("disp"), ".", Mode::Debug, "amd64");
+    let Some(go) = crate::common::go("1.27.3") else { return };
+    let program =
+        crate::common::build(&go, "disp", &crate::common::source("disp"), ".", Mode::Debug, "amd64");
     let image = Image::open(&program).unwrap();
     let engine = Engine::new();
     let both = image.find_type("main.Both").unwrap();
@@ -72,8 +71,9 @@ fn near_misses_say_why() {
 
 #[test]
 fn method_sets_say_where_a_method_comes_from() {
-    let Some(go) = common::go("1.27.3") else { return };
-    let program = common::build(&go, "disp", &common::source("disp"), ".", Mode::Debug, "amd64");
+    let Some(go) = crate::common::go("1.27.3") else { return };
+    let program =
+        crate::common::build(&go, "disp", &crate::common::source("disp"), ".", Mode::Debug, "amd64");
     let image = Image::open(&program).unwrap();
     let engine = Engine::new();
     let methods = |t: &str| engine.methods(&image, &image, image.find_type(t).unwrap()).unwrap();
@@ -93,8 +93,9 @@ fn method_sets_say_where_a_method_comes_from() {
 #[test]
 fn the_file_lists_the_same_itabs_as_its_symbols() {
     for version in ["1.21.13", "1.27.3"] {
-        let Some(go) = common::go(version) else { continue };
-        let program = common::build(&go, "disp", &common::source("disp"), ".", Mode::Opt, "amd64");
+        let Some(go) = crate::common::go(version) else { continue };
+        let program =
+            crate::common::build(&go, "disp", &crate::common::source("disp"), ".", Mode::Opt, "amd64");
         let image = Image::open(&program).unwrap();
         let table = Engine::new().itab_table(&image, &image);
         assert!(table.incomplete.is_some() && table.rows.len() > 20);
@@ -113,9 +114,9 @@ fn the_file_lists_the_same_itabs_as_its_symbols() {
 
 #[test]
 fn disassembly_names_calls_and_itabs() {
-    let Some(go) = common::go("1.27.3") else { return };
+    let Some(go) = crate::common::go("1.27.3") else { return };
     for arch in ["amd64", "arm64"] {
-        let program = common::build(&go, "disp", &common::source("disp"), ".", Mode::Opt, arch);
+        let program = crate::common::build(&go, "disp", &crate::common::source("disp"), ".", Mode::Opt, arch);
         let image = Image::open(&program).unwrap();
         let engine = Engine::new();
         let f = image.functions().by_name("main.interfaces")[0];

@@ -13,16 +13,16 @@ struct Wire {
 }
 
 /// An amd64 process stopped under gdbserver; killed when dropped.
-pub struct Process {
+pub(crate) struct Process {
     child: Child,
     wire: Mutex<Wire>,
-    pub pid: i32,
+    pub(crate) pid: i32,
     mem: std::fs::File,
 }
 
 /// Why the process stopped.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Stop {
+pub(crate) enum Stop {
     /// Thread id as the server names it.
     Trap(String),
     Signal(u8, String),
@@ -30,7 +30,7 @@ pub enum Stop {
 }
 
 impl Process {
-    pub fn start(program: &Path, env: &[(&str, &str)]) -> Option<Process> {
+    pub(crate) fn start(program: &Path, env: &[(&str, &str)]) -> Option<Process> {
         let mut child = Command::new("gdbserver")
             .args(["--disable-randomization", "--once", "-"])
             .arg(program)
@@ -86,11 +86,11 @@ impl Process {
         }
     }
 
-    pub fn set(&self, addr: u64) {
+    pub(crate) fn set(&self, addr: u64) {
         assert_eq!(self.ask(&format!("Z0,{addr:x},1")), "OK", "breakpoint at {addr:#x}");
     }
 
-    pub fn clear(&self, addr: u64) {
+    pub(crate) fn clear(&self, addr: u64) {
         assert_eq!(self.ask(&format!("z0,{addr:x},1")), "OK");
     }
 
@@ -109,22 +109,22 @@ impl Process {
         }
     }
 
-    pub fn resume(&self) -> Stop {
+    pub(crate) fn resume(&self) -> Stop {
         let a = self.ask("vCont;c");
         self.stop(&a)
     }
 
-    pub fn resume_with(&self, signal: u8, thread: &str) -> Stop {
+    pub(crate) fn resume_with(&self, signal: u8, thread: &str) -> Stop {
         let a = self.ask(&format!("vCont;C{signal:02x}:{thread};c"));
         self.stop(&a)
     }
 
-    pub fn step(&self, thread: &str) -> Stop {
+    pub(crate) fn step(&self, thread: &str) -> Stop {
         let a = self.ask(&format!("vCont;s:{thread}"));
         self.stop(&a)
     }
 
-    pub fn regs(&self, thread: &str) -> Regs {
+    pub(crate) fn regs(&self, thread: &str) -> Regs {
         self.ask(&format!("Hg{thread}"));
         let text = self.ask("g");
         let bytes: Vec<u8> = (0..text.len() / 2)

@@ -3,13 +3,11 @@
 //!
 //! `ITAB_DISPATCH_REAL=cmd/go` (or another package of the distribution) measures a real program in addition.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::process::Command;
 
-use common::{Go, Mode};
+use crate::common::{Go, Mode};
 use dispatch::{Claim, Engine, SiteKind};
 use image::Image;
 
@@ -183,10 +181,10 @@ fn report(name: &str, s: &Score) {
 fn interface_types_agree_with_the_compilers_record() {
     let mut measured = 0;
     for version in ["1.21.13", "1.24.11", "1.27.3"] {
-        let Some(go) = common::go(version) else { continue };
+        let Some(go) = crate::common::go(version) else { continue };
         for (mode, arch) in [(Mode::Opt, "amd64"), (Mode::Debug, "amd64"), (Mode::Opt, "arm64")] {
-            let dir = common::source("disp");
-            let program = common::build(&go, "disp", &dir, ".", mode, arch);
+            let dir = crate::common::source("disp");
+            let program = crate::common::build(&go, "disp", &dir, ".", mode, arch);
             let (truth, seen) = parse(&listing(&go, &dir, ".", &["."], mode, arch));
             let image = Image::open(&program).unwrap();
             let s = score(&image, &truth, &seen);
@@ -232,11 +230,11 @@ fn real_programs_agree_with_the_compilers_record() {
     let versions = std::env::var("ITAB_DISPATCH_GO").unwrap_or_else(|_| "1.21.13,1.24.11,1.27.3".into());
     let mut wrong = Vec::new();
     for version in versions.split(',') {
-        let Some(go) = common::go(version) else { continue };
+        let Some(go) = crate::common::go(version) else { continue };
         let dir = go.path.parent().unwrap().parent().unwrap().join("src");
         for (mode, arch) in [(Mode::Opt, "amd64"), (Mode::Debug, "amd64"), (Mode::Opt, "arm64")] {
             let name = package.replace('/', "-");
-            let program = common::build(&go, &name, &dir, &package, mode, arch);
+            let program = crate::common::build(&go, &name, &dir, &package, mode, arch);
             let (truth, seen) = parse(&listing(&go, &dir, &package, packages, mode, arch));
             let image = Image::open(&program).unwrap();
             let t = std::time::Instant::now();
