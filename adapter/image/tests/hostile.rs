@@ -119,7 +119,7 @@ impl Random {
 
 /// Rounds of each mutation; `IMAGE_FUZZ_ROUNDS` for a long run.
 fn rounds() -> usize {
-    std::env::var("IMAGE_FUZZ_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(12)
+    std::env::var("IMAGE_FUZZ_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(4)
 }
 
 /// Ranges of the file worth damaging: headers, tables, debug information.

@@ -234,13 +234,17 @@ impl FunctionScopes {
         let chain = self.frames(pc);
         let named = |i: &usize| self.scopes.get(*i).and_then(|s| s.inlined.as_deref()) == Some(key.name);
         let exact = chain.get(key.outer_index).copied().filter(|i| chain.len() == key.frames && named(i));
-        // The optimiser moves instructions out of the ranges that DWARF gives an inlined call; the line of the call tells
-        // which one it is.
-        let called_from = |i: &usize| self.scopes.get(*i).is_some_and(|s| s.call_line == key.call_line);
-        exact.or_else(|| chain.iter().copied().find(named)).or_else(|| {
-            let mut same = (1..self.scopes.len()).filter(|i| named(i) && called_from(i));
-            same.next().filter(|_| same.next().is_none())
-        })
+        // The optimiser moves instructions out of the ranges that DWARF gives an inlined call: then the line of the call tells
+        // which one it is, and if that moved too, the nearest one.
+        let distance = |i: &usize| {
+            let s = self.scopes.get(*i);
+            let near =
+                s.into_iter().flat_map(|s| &s.ranges).map(|r| r.start.abs_diff(pc).min(r.end.abs_diff(pc)));
+            (s.is_none_or(|s| s.call_line != key.call_line), near.min())
+        };
+        exact
+            .or_else(|| chain.iter().copied().find(named))
+            .or_else(|| (1..self.scopes.len()).filter(named).min_by_key(distance))
     }
 
     /// How many blocks of `frame` are around `scope`, if all of them cover the pc and none is another frame.

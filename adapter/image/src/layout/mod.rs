@@ -70,6 +70,13 @@ impl Layout {
         d.field_offset(d.find_type(strukt)?, field)
     }
 
+    /// Every row of the table that this version has, with what the program's own DWARF says: structure, field, table, DWARF.
+    /// For the test that keeps the table honest.
+    pub fn compare_with_dwarf(&self) -> Vec<(&'static str, &'static str, Option<u64>, Option<u64>)> {
+        let rows = table::all_fields().into_iter();
+        rows.map(|(s, f)| (s, f, self.column.offset(s, f), self.from_dwarf(s, f))).collect()
+    }
+
     pub fn version(&self) -> GoVersion {
         self.core.version
     }

@@ -90,10 +90,11 @@ impl Column {
     }
 }
 
-/// Every structure and field of the table, for the test that compares it with DWARF.
-#[cfg(test)]
+/// Every structure and field of the table.
 pub(crate) fn all_fields() -> Vec<(&'static str, &'static str)> {
-    table().fields.keys().copied().collect()
+    let mut all: Vec<_> = table().fields.keys().copied().collect();
+    all.sort_unstable();
+    all
 }
 
 #[cfg(test)]

@@ -1,0 +1,47 @@
+//! The table of layouts against the DWARF of programs that each version of Go built.
+
+mod common;
+
+use common::{Mode, build, toolchains};
+use image::Image;
+
+#[test]
+fn the_table_says_what_dwarf_says() {
+    for t in toolchains() {
+        let image = Image::open(&build("kinds", t, Mode::Debug)).unwrap();
+        let (mut same, mut wrong) = (0, Vec::new());
+        for (strukt, field, table, dwarf) in image.layout().compare_with_dwarf() {
+            // A structure that the program does not describe can't be compared.
+            if image.find_type(strukt).is_none() {
+                continue;
+            }
+            if table == dwarf { same += 1 } else { wrong.push((strukt, field, table, dwarf)) }
+        }
+        assert!(wrong.is_empty(), "{}: {wrong:?}", t.version);
+        assert!(same > 150, "{} {same}", t.version);
+        for strukt in ["runtime.g", "runtime.m", "runtime.hchan", "runtime._defer", "runtime.moduledata"] {
+            let ty = image.type_of(image.find_type(strukt).unwrap(), &image).unwrap();
+            assert_eq!(image.layout().size(strukt), Some(ty.size), "{} {strukt}", t.version);
+        }
+    }
+}
+
+#[test]
+fn stripped_programs_have_a_layout() {
+    for t in toolchains() {
+        let full = Image::open(&build("kinds", t, Mode::Debug)).unwrap();
+        let stripped = Image::open(&build("kinds", t, Mode::Stripped)).unwrap();
+        for (s, f) in [
+            ("runtime.g", "goid"),
+            ("runtime.g", "sched.pc"),
+            ("runtime.m", "curg"),
+            ("runtime.hchan", "recvq.first"),
+        ] {
+            let offset = stripped.layout().offset(s, f);
+            assert!(offset.is_some() && offset == full.layout().offset(s, f), "{} {s}.{f}", t.version);
+        }
+        assert_eq!(stripped.layout().offset("runtime.g", "nothing"), None);
+        let wrapper = stripped.functions().iter().filter(|f| f.is_wrapper()).count();
+        assert!(wrapper > 20, "{} {wrapper}", t.version);
+    }
+}
