@@ -6,6 +6,7 @@
 mod children;
 mod evaluated;
 pub mod expression;
+mod functions;
 mod item;
 mod metered;
 mod render;
@@ -21,6 +22,7 @@ pub use expression::{
     Purpose, Scope, Scratch, WithScratch, Write, WritePart, assign, assignment, compile, complete, evaluate,
     holds, run,
 };
+pub use functions::{callable_item, func_item};
 pub use item::{Children, Content, Filter, Item, ItemKind, Page, SourceLocation};
 pub use metered::{Cached, PageCache};
 pub use render::{quote, render};

@@ -92,7 +92,7 @@ impl Viewer<'_> {
         self.process.image.itab(addr, self.process.mem).ok()
     }
 
-    fn itab_row_count(&self, addr: u64) -> u64 {
+    pub(crate) fn itab_row_count(&self, addr: u64) -> u64 {
         self.itab(addr).map_or(0, |i| 4 + i.fun.len() as u64)
     }
 

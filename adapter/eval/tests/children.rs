@@ -237,3 +237,34 @@ fn a_map_is_paged_without_losing_or_repeating_an_entry() {
         });
     }
 }
+
+#[test]
+fn a_method_selector_answers_which_body_runs() {
+    for version in VERSIONS {
+        let Some(w) = start(version, Mode::Debug) else { continue };
+        with_view(&w, |view| {
+            let scratch = Scratch::new();
+            let scope = Scope { process: view.process, frame: None, source: None, scratch: &scratch };
+            let answer = |e: &str| match eval::evaluate(e, &scope).unwrap() {
+                Evaluated::Function(f) => eval::callable_item(view, e, &f),
+                Evaluated::Value(v) => eval::func_item(view, e, &v, Some(e)),
+                other => panic!("{e}: {other:?}"),
+            };
+            let promoted = answer("main.vShapeSq.Area");
+            assert_eq!(promoted.text, "shapes.Shape.Area -> shapes.Sq.Area", "{version}");
+            assert_eq!(promoted.value_location.as_ref().unwrap().line, 11);
+            let rows = all(view, &promoted);
+            assert_eq!(names(&rows).first().copied(), Some("itab"), "{version}: {rows:?}");
+            assert_eq!(names(&rows).last().copied(), Some(".this"));
+            assert_eq!(
+                answer("main.vShapeC.Area").text,
+                "shapes.Shape.Area -> shapes.(*Circ).Area",
+                "{version}"
+            );
+            assert_eq!(answer("main.vMethod").text, "shapes.Sq.Area-fm -> shapes.Sq.Area", "{version}");
+            assert_eq!(answer("main.vMethodI").text, "shapes.Shape.Area-fm -> shapes.Sq.Area", "{version}");
+            assert_eq!(answer("main.vFunc").text, "main.afunc", "{version}");
+            assert_eq!(answer("main.vFuncNil").text, "nil", "{version}");
+        });
+    }
+}

@@ -42,7 +42,7 @@ fn wants() -> Vec<Want> {
 impl Want {
     fn is_met(&self, text: &str) -> bool {
         match self.how {
-            "want" => text == self.text.replace("\\x00", "\\x00"),
+            "want" => text == self.text,
             "want-prefix" => text.starts_with(self.text.trim_end()),
             _ => text.ends_with(&self.text),
         }

@@ -107,11 +107,8 @@ fn from_descriptor(map: &MapType<'_>) -> Option<Group> {
 impl Group {
     fn sane(&self, map: &MapType<'_>) -> bool {
         let fits = |at: u64, stride: u64, slot: u64| {
-            stride >= slot
-                && stride <= MAX_GROUP
-                && at >= 8
-                && at <= MAX_GROUP
-                && at + 7 * stride + slot <= self.size
+            let placed = (slot..=MAX_GROUP).contains(&stride) && (8..=MAX_GROUP).contains(&at);
+            placed && at + 7 * stride + slot <= self.size
         };
         self.size <= MAX_GROUP
             && fits(self.keys, self.key_stride, map.key_slot())
