@@ -14,6 +14,9 @@ mod steps;
 #[path = "live/cgo.rs"]
 mod cgo;
 
+#[path = "live/facts.rs"]
+mod facts;
+
 #[path = "live/goroutines.rs"]
 mod goroutines;
 

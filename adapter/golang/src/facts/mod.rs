@@ -22,13 +22,17 @@ pub(crate) enum AllGs {
     Slice(u64),
 }
 
+/// No version has more wait reasons (1.27: 47).
+const WAIT_REASONS: usize = 128;
+
 pub(crate) struct Facts {
     pub(crate) g: Option<GOffsets>,
     pub(crate) m: Option<MOffsets>,
     pub(crate) allgs: Option<AllGs>,
     pub(crate) specials: Specials,
-    /// `[N]string` of wait reasons.
-    pub(crate) wait_reasons: Option<u64>,
+    /// `[N]string` of wait reasons, and their texts as they are asked for.
+    wait_reasons: Option<u64>,
+    wait_texts: [OnceLock<Option<String>>; WAIT_REASONS],
     /// `runtime.fingStatus`.
     pub(crate) fing_status: Option<u64>,
     /// pprof labels are a map (Go 1.23 and older), not a list.
@@ -49,6 +53,7 @@ impl Facts {
             allgs,
             specials: Specials::find(image.functions()),
             wait_reasons: global("runtime.waitReasonStrings"),
+            wait_texts: [const { OnceLock::new() }; WAIT_REASONS],
             fing_status: global("runtime.fingStatus"),
             labels_are_map: labels_are_map(image),
         }
@@ -56,6 +61,11 @@ impl Facts {
 
     /// Text of wait reason `i`: from the process, else from the table.
     pub(crate) fn wait_reason(&self, image: &Image, mem: &dyn Memory, i: u8) -> Option<String> {
+        let slot = self.wait_texts.get(usize::from(i))?;
+        slot.get_or_init(|| self.read_wait_reason(image, mem, i)).clone()
+    }
+
+    fn read_wait_reason(&self, image: &Image, mem: &dyn Memory, i: u8) -> Option<String> {
         let from_process = self.wait_reasons.and_then(|base| {
             let at = base.checked_add(u64::from(i) * 16)?;
             let (ptr, len) = (mem.read_u64(at).ok()?, mem.read_u64(at.checked_add(8)?).ok()?);

@@ -1,10 +1,13 @@
 //! Dictionaries of shaped functions: which word of a frame holds it.
 
-use image::{PieceHome, VarContext};
-use machine::MemoryExt;
+use image::{Function, PieceHome, VarContext};
+use machine::{Arch, MemoryExt};
 
 use super::walk::Physical;
 use crate::Process;
+
+/// Bytes of code before a call in which its dictionary is looked for.
+const CALL_WINDOW: u64 = 120;
 
 impl Process<'_> {
     /// Address of the dictionary that a shaped function was called with; None where it is lost, or the function has none.
@@ -16,7 +19,47 @@ impl Process<'_> {
         if physical.pc == physical.lookup_pc && physical.pc == f.entry() {
             return self.dictionary_at_entry(f.name(), physical);
         }
-        self.dictionary_variable(physical)
+        self.dictionary_variable(physical).or_else(|| self.dictionary_of_call(f, physical))
+    }
+
+    /// A call with a constant dictionary loads its address right before: `lea REG, [rip+dictionary]; ...; call f`. Between that
+    /// and the call no other call lies, so what is found belongs to this one.
+    fn dictionary_of_call(&self, f: Function<'_>, physical: &Physical) -> Option<u64> {
+        if self.image.arch() != Arch::Amd64 {
+            return None;
+        }
+        let ret = self.mem.read_u64(physical.cfa.checked_sub(8)?).ok()?;
+        let caller = self.image.functions().at(ret.checked_sub(1)?)?;
+        let start = ret.checked_sub(5 + CALL_WINDOW)?.max(caller.entry());
+        let code = self.image.read_vec(start, usize::try_from(ret.checked_sub(start)?).ok()?, 256).ok()?;
+        let call = code.len().checked_sub(5)?;
+        if self.call_target(&code, start, call) != Some(f.entry()) {
+            return None;
+        }
+        for at in (0..call).rev() {
+            let is_other_call = self.call_target(&code, start, at).is_some_and(|t| self.is_entry(t))
+                || matches!(code.get(at..at + 2), Some([0xff, 0xd0..=0xd7]));
+            if is_other_call {
+                return None;
+            }
+            let Some(&[0x48 | 0x4c, 0x8d, modrm, a, b, c, d]) = code.get(at..at + 7) else { continue };
+            if modrm & 0xc7 != 0x05 || at + 7 > call {
+                continue;
+            }
+            let next = start.wrapping_add(at as u64 + 7);
+            let word = next.wrapping_add_signed(i64::from(i32::from_le_bytes([a, b, c, d])));
+            if self.type_arguments(f.name(), word).is_some() {
+                return Some(word);
+            }
+        }
+        None
+    }
+
+    /// Target of a `call rel32` at `code[at]`.
+    fn call_target(&self, code: &[u8], start: u64, at: usize) -> Option<u64> {
+        let Some(&[0xe8, a, b, c, d]) = code.get(at..at + 5) else { return None };
+        let next = start.wrapping_add(at as u64 + 5);
+        Some(next.wrapping_add_signed(i64::from(i32::from_le_bytes([a, b, c, d]))))
     }
 
     /// A hidden parameter after the receiver (cmd/compile/internal/noder, unified IR).

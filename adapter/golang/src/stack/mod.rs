@@ -103,7 +103,8 @@ impl Process<'_> {
 
     /// The innermost frame of a thread: a few reads only.
     pub fn frame_at(&self, thread: &ThreadState) -> Frame {
-        let owner = self.owner_of_thread(thread);
+        let machine = self.machine_of(thread);
+        let owner = machine.map(|m| self.owner_of_top(&m, thread.regs.sp())).unwrap_or_default();
         let mut walk = Walk::new(self, owner, thread.regs.clone(), true);
         let physical = walk.next_frame().unwrap_or_else(|| Physical::unknown(&thread.regs));
         self.innermost(&physical, &owner)

@@ -64,6 +64,18 @@ impl Process<'_> {
         owner
     }
 
+    /// Owner of the frame at `sp` of a thread: without the M's own stacks, where the goroutine's is enough.
+    pub(crate) fn owner_of_top(&self, machine: &Machine, sp: u64) -> Owner {
+        let mut owner = Owner::default();
+        if let Some(raw) = machine.curg.and_then(|g| self.raw_g(g)) {
+            self.fill_goroutine(&mut owner, &raw);
+        }
+        if !owner.on_user(sp) {
+            self.fill_machine(&mut owner, machine);
+        }
+        owner
+    }
+
     /// Owner of a thread's stack.
     pub(crate) fn owner_of_machine(&self, machine: &Machine) -> Owner {
         let mut owner = Owner::default();

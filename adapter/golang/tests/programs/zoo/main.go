@@ -16,7 +16,8 @@ import (
 
 var (
 	mutex   sync.Mutex
-	rw      sync.RWMutex
+	rw, rw2 sync.RWMutex
+	files   []*os.File
 	cond    = sync.NewCond(new(sync.Mutex))
 	group   sync.WaitGroup
 	recv    = make(chan int)
@@ -70,7 +71,8 @@ func parked() {
 	group.Add(1)
 	go func() { mutex.Lock() }()
 	go func() { rw.RLock() }()
-	go func() { rw.Lock() }()
+	rw2.RLock()
+	go func() { rw2.Lock() }()
 	go func() { group.Wait() }()
 	go func() { cond.L.Lock(); cond.Wait() }()
 	go func() { <-recv }()
@@ -101,7 +103,8 @@ func parked() {
 }
 
 func systemCalls() {
-	r, _, _ := os.Pipe()
+	r, w, _ := os.Pipe()
+	files = append(files, r, w)
 	go func() { r.Read(make([]byte, 1)) }()
 	var p [2]int
 	syscall.Pipe(p[:])
