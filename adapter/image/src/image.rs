@@ -59,6 +59,14 @@ impl Image {
     pub fn has_dwarf(&self) -> bool {
         self.core.st.elf.section(".debug_info").is_some_and(|s| s.size > 0)
     }
+    /// Reads the debug information ahead of the first question; for a helper thread while the program starts.
+    pub fn preload(&self) {
+        self.core.dwarf_lines();
+        if let Some(d) = self.core.dwarf() {
+            d.type_index();
+        }
+    }
+
     /// True if the compile unit of `pc` was built with optimisation (DW_AT_producer without -N).
     pub fn is_optimised(&self, pc: u64) -> bool {
         let unit = self.core.dwarf().and_then(|d| d.unit_at(self.core.link(pc)));

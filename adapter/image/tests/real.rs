@@ -504,7 +504,12 @@ fn inlined_variables_belong_to_their_frame() {
         for a in addrs {
             let inner: Vec<_> = image.variables(a, 0).into_iter().map(|v| v.name).collect();
             let outer: Vec<_> = image.variables(a, 1).into_iter().map(|v| v.name).collect();
-            assert!(inner.iter().any(|n| n == "x" || n == "y"), "{} {inner:?}", t.version);
+            assert!(
+                inner.iter().any(|n| n == "x" || n == "y"),
+                "{} {inner:?} {:?}",
+                t.version,
+                fs.inline_stack(a)
+            );
             assert!(!inner.contains(&"b".into()), "{} {inner:?}", t.version);
             assert!(outer.contains(&"x".into()) && !outer.contains(&"y".into()), "{} {outer:?}", t.version);
             assert!(image.variables(a, 2).is_empty());

@@ -73,6 +73,7 @@ impl Dwarf {
         let mut out = FunctionScopes { scopes: Vec::new(), variables: Vec::new() };
         // Scope of each open DIE, by depth.
         let mut open: Vec<usize> = Vec::new();
+        let mut origins = Vec::new();
         let mut e = Entry::null();
         for _ in 0..MAX_DIES {
             if raw.is_empty() {
@@ -94,6 +95,9 @@ impl Dwarf {
                         .then(|| self.origin_name(unit, &e).unwrap_or_default());
                     let ranges = die::ranges(&self.inner, &unit.inner, &e);
                     let call_line = number(&e, dw::DW_AT_call_line).unwrap_or(0) as u32;
+                    if inlined.is_some() {
+                        origins.push((here, reference(&unit.inner, &e, dw::DW_AT_abstract_origin)));
+                    }
                     out.scopes.push(Scope { parent, ranges, inlined, call_line });
                 }
                 dw::DW_TAG_variable | dw::DW_TAG_formal_parameter => {
@@ -107,7 +111,24 @@ impl Dwarf {
                 break;
             }
         }
+        for (scope, origin) in origins {
+            self.add_dropped(scope, origin, &mut out);
+        }
         Some(out)
+    }
+
+    /// The parameters that the compiler left out of an inlined copy: they are shown as optimised away, not as missing.
+    fn add_dropped(&self, scope: usize, origin: Option<u64>, out: &mut FunctionScopes) {
+        let Some((unit, e)) = origin.and_then(|o| self.entry(o)) else { return };
+        self.children(unit, &e, &mut |c| {
+            if c.tag != dw::DW_TAG_formal_parameter {
+                return;
+            }
+            let Some(var) = self.variable(unit, c) else { return };
+            if !out.variables.iter().any(|v| v.scope == scope && v.var.name == var.name) {
+                out.variables.push(Variable { scope, var });
+            }
+        });
     }
 
     /// The abstract DIE of an inlined or out-of-line copy; the DIE itself if it is the only one.
