@@ -44,6 +44,8 @@ pub fn complete(text: &str, column: usize, scope: &Scope<'_>) -> (usize, Vec<Can
     };
     let names = Names::of(scope);
     let mut found = match rest.split_last() {
+        // Inside of an unfinished string.
+        Some((Token { kind: TokenKind::Bad(_), .. }, _)) => Vec::new(),
         Some((Token { kind: TokenKind::Mark("."), span }, operand)) => {
             let start = operand_start(operand);
             let base = before.get(start..span.start as usize).unwrap_or("");

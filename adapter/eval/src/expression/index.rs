@@ -7,6 +7,9 @@ use super::cx::{Cx, NIL_DEREFERENCE, words};
 use super::operand::{Operand, Static};
 use super::typing::Fault;
 
+/// Entries of a map that are searched for a key.
+const MAX_ENTRIES: usize = 1 << 19;
+
 /// Bounds of a slice expression.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bounds {
@@ -170,21 +173,23 @@ impl Cx<'_> {
                 },
             }
         };
-        let mut skip = 0;
-        loop {
-            const CHUNK: usize = 512;
-            let page = self.map_entries(v, skip, CHUNK)?;
+        // Pages that grow, because each walk begins anew.
+        let (mut skip, mut page_size) = (0, 1024);
+        while skip < MAX_ENTRIES {
+            let page = self.map_entries(v, skip, page_size)?;
             let n = page.len();
             for (k, value) in page {
                 if same(&k)? {
                     return Ok(Some((k, value)));
                 }
             }
-            if n < CHUNK {
+            if n < page_size {
                 return Ok(None);
             }
             skip += n;
+            page_size = (page_size * 8).min(MAX_ENTRIES);
         }
+        Err(format!("the key is not among the first {MAX_ENTRIES} entries of the map"))
     }
 
     /// The type of `container[low:high:max]`.

@@ -11,6 +11,7 @@
 
 mod assign;
 mod debugger;
+mod hostile;
 mod oracle;
 mod scopes;
 #[path = "../support/mod.rs"]
