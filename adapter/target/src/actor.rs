@@ -8,7 +8,10 @@ use machine::{Arch, Memory, Regs};
 
 use crate::{
     Plan, StepOver, Target, TargetError, Tid,
-    memory::{ProcMemory, Shadow, lock},
+    keeper::{DYING, Keeper},
+    memory::ProcMemory,
+    output::Emitter,
+    process,
 };
 
 /// What runs on the back end's thread.
@@ -32,10 +35,36 @@ pub(crate) trait Driver: 'static {
 /// The session's end of a back end's thread.
 pub(crate) struct Handle<D> {
     pub(crate) jobs: Sender<Job<D>>,
+    /// Waited for after `jobs` is dropped.
+    pub(crate) _ending: Ending,
+    /// Of a launched program. Dropped last: nothing of it is left then.
+    pub(crate) keeper: Option<Keeper>,
     pub(crate) pid: i32,
     pub(crate) memory: Arc<ProcMemory>,
-    pub(crate) shadow: Shadow,
+    pub(crate) emitter: Emitter,
     pub(crate) description: String,
+    pub(crate) detached: bool,
+}
+
+/// The end of a back end's thread, waited for when dropped.
+pub(crate) struct Ending(pub(crate) Receiver<()>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ended = self.0.recv_timeout(DYING);
+    }
+}
+
+impl<D> Drop for Handle<D> {
+    fn drop(&mut self) {
+        self.emitter.stop();
+        match &self.keeper {
+            // The program lives on, tied to the keeper's thread.
+            Some(_) if self.detached => std::mem::forget(self.keeper.take()),
+            Some(_) => process::signal(-self.pid, libc::SIGKILL),
+            None => {}
+        }
+    }
 }
 
 /// A queue of jobs: the session sends one at a time and waits.
@@ -52,8 +81,8 @@ impl<D: Driver> Handle<D> {
         let job: Job<D> = Box::new(move |d| {
             let _session_gone = tx.send(f(d));
         });
-        self.jobs.send(job).map_err(|_| TargetError::Gone)?;
-        rx.recv().map_err(|_| TargetError::Gone)?
+        self.jobs.send(job).map_err(|_| TargetError::Ended)?;
+        rx.recv().map_err(|_| TargetError::Ended)?
     }
 }
 
@@ -88,10 +117,10 @@ impl<D: Driver> Target for Handle<D> {
     }
 
     fn write_memory(&mut self, addr: u64, bytes: &[u8]) -> Result<(), TargetError> {
-        let runs = self.memory.divert_shadowed(addr, bytes);
-        let r = self.call(move |d| runs.iter().try_for_each(|(at, run)| d.write_memory(*at, run)));
-        self.memory.forget();
-        r
+        let owned = bytes.to_vec();
+        self.call(move |d| d.write_memory(addr, &owned))?;
+        self.memory.note_write(addr, bytes);
+        Ok(())
     }
 
     fn set_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
@@ -109,19 +138,19 @@ impl<D: Driver> Target for Handle<D> {
     }
 
     fn has_breakpoint(&self, addr: u64) -> bool {
-        lock(&self.shadow).contains_key(&addr)
+        self.memory.original(addr).is_some()
     }
 
     fn resume(&mut self, plan: &Plan) -> Result<(), TargetError> {
         let plan = plan.clone();
-        self.memory.forget();
+        self.memory.drop_cache();
         self.call(move |d| d.resume(&plan))
     }
 
     fn step_over(&mut self, tid: Tid, deadline: Duration) -> Result<StepOver, TargetError> {
-        self.memory.forget();
+        self.memory.drop_cache();
         let r = self.call(move |d| d.step_over(tid, deadline));
-        self.memory.forget();
+        self.memory.drop_cache();
         r
     }
 
@@ -130,6 +159,7 @@ impl<D: Driver> Target for Handle<D> {
     }
 
     fn detach(&mut self) -> Result<(), TargetError> {
+        self.detached = true;
         self.call(Driver::detach)
     }
 

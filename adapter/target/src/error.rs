@@ -1,51 +1,64 @@
-//! What can go wrong with a process, each with what to do next.
+//! What can go wrong between us and a process. Each text says what to do next; none is a bare errno.
 
-use std::path::PathBuf;
-
-use thiserror::Error;
+use std::{io, path::PathBuf, time::Duration};
 
 use crate::Tid;
 
-/// A failure of the process or of the debugger behind it.
-#[derive(Debug, Error)]
+/// Errors of the spawner and of every back end.
+#[derive(Debug, thiserror::Error)]
 pub enum TargetError {
-    #[error("could not start {program}: {source}")]
-    Start { program: PathBuf, source: std::io::Error },
-    #[error(
-        "the kernel refuses ptrace here ({0}): in a container run it with --cap-add=SYS_PTRACE or a seccomp profile that allows ptrace"
-    )]
-    PtraceRefused(String),
-    #[error(
-        "not allowed to attach to process {pid} ({why}): run as the same user, or as root, or set /proc/sys/kernel/yama/ptrace_scope to 0"
-    )]
-    AttachRefused { pid: i32, why: String },
-    #[error("process {pid} is traced by process {tracer} already; detach that debugger first")]
-    AlreadyTraced { pid: i32, tracer: i32 },
-    #[error("there is no process {0}")]
+    #[error("there is no program at {}: build it first, or correct the path", .0.display())]
+    ProgramNotFound(PathBuf),
+    #[error("{} can't be executed: {why}", path.display())]
+    NotExecutable { path: PathBuf, why: String },
+    #[error("the working directory {} can't be used: {why}", path.display())]
+    BadDirectory { path: PathBuf, why: String },
+    #[error("{} can't be opened for the program's input or output: {why}", path.display())]
+    Redirection { path: PathBuf, why: String },
+    #[error("an argument or environment variable contains a NUL byte, which no program can receive: {0}")]
+    NulByte(String),
+    /// seccomp, Yama, a container: found before a server is started.
+    #[error("the system refuses to let this program be debugged ({what}: {why}). {advice}")]
+    PtraceRefused { what: &'static str, why: String, advice: String },
+    #[error("there is no process {0}: it has ended, or the number is wrong")]
     NoSuchProcess(i32),
-    #[error("there is no thread {}", .0.0)]
+    #[error("process {pid} is already being debugged by process {tracer} ({name}): end that session first")]
+    AlreadyTraced { pid: i32, tracer: i32, name: String },
+    #[error(
+        "no gdbserver was found ({tried}): install the package `gdbserver`, give its path, or use the back end `native`"
+    )]
+    ServerMissing { tried: String },
+    #[error(
+        "gdbserver could not take over the program within {deadline:?}: {why}. Try the back end `native`"
+    )]
+    ServerStart { deadline: Duration, why: String },
+    #[error("the program is running: stop it first")]
+    Running,
+    #[error("memory at {0:#x} is not mapped")]
+    Unmapped(u64),
+    #[error("thread {} has ended", .0.0)]
     NoSuchThread(Tid),
-    #[error("{0} was not found; install gdbserver, or use the backend \"native\"")]
-    NoServer(PathBuf),
-    #[error("{server} did not answer within {seconds} s after its start{output}; try the backend \"native\"")]
-    ServerSilent { server: String, seconds: u64, output: String },
+    #[error("the instruction did not finish within {0:?}")]
+    StepTimeout(Duration),
+    #[error("the program has ended")]
+    Ended,
     #[error("the debug server answered {0}")]
     Protocol(String),
-    #[error("memory at {0:#x} can't be accessed")]
-    Unmapped(u64),
-    #[error("the program is running")]
-    Running,
-    #[error("the program has ended")]
-    Gone,
-    #[error("the instruction did not finish in time")]
-    StepTimeout,
+    #[error("the debug server does not answer")]
+    Silent,
+    /// The server died, hangs or talks nonsense. `Event::Lost` says the same once.
+    #[error("the connection to the debugger is lost: {0}")]
+    Lost(String),
     #[error("{what}: {source}")]
-    Io { what: &'static str, source: std::io::Error },
+    Io { what: &'static str, source: io::Error },
 }
 
 impl TargetError {
-    /// The last system call's error.
-    pub(crate) fn last(what: &'static str) -> TargetError {
-        TargetError::Io { what, source: std::io::Error::last_os_error() }
+    pub(crate) fn os(what: &'static str) -> TargetError {
+        TargetError::Io { what, source: io::Error::last_os_error() }
+    }
+
+    pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> TargetError {
+        move |source| TargetError::Io { what, source }
     }
 }

@@ -88,8 +88,8 @@ impl Connection {
                 Ok(Received::Nack | Received::Corrupt) => {
                     return Err(TargetError::Protocol("a corrupt packet".into()));
                 }
-                Err(RecvTimeoutError::Timeout) => return Err(TargetError::StepTimeout),
-                Err(RecvTimeoutError::Disconnected) => return Err(TargetError::Gone),
+                Err(RecvTimeoutError::Timeout) => return Err(TargetError::Silent),
+                Err(RecvTimeoutError::Disconnected) => return Err(TargetError::Lost("it has ended".into())),
             }
         }
     }
@@ -103,7 +103,7 @@ impl Connection {
     /// The answer to a request already sent.
     pub(super) fn answer(&mut self) -> Result<Vec<u8>, TargetError> {
         self.receive(Instant::now() + ANSWER_DEADLINE).map_err(|e| match e {
-            TargetError::StepTimeout => {
+            TargetError::Silent => {
                 TargetError::Protocol(format!("nothing for {} s", ANSWER_DEADLINE.as_secs()))
             }
             e => e,

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, never, select};
+use crossbeam_channel::{Receiver, never, select};
 use machine::{Arch, Reg, Regs};
 use rsp::{RegisterLayout, StopReply};
 
@@ -14,10 +14,9 @@ use super::connection::{Connection, ok};
 use crate::{
     Event, Plan, Signal, StepOver, Stop, TargetError, Tid, Why,
     actor::{Driver, Job},
-    memory::{ProcMemory, Shadow, lock},
+    memory::ProcMemory,
+    output::{Emitter, Outputs},
     process,
-    spawn::kill_group,
-    stdio::Readers,
 };
 
 /// Bytes written by one `M` packet.
@@ -38,9 +37,9 @@ pub(super) struct Server {
     pub(super) connection: Connection,
     layout: RegisterLayout,
     pub(super) memory: Arc<ProcMemory>,
-    pub(super) shadow: Shadow,
-    pub(super) events: Sender<Event>,
-    pub(super) readers: Readers,
+    pub(super) emitter: Emitter,
+    /// Until the end.
+    pub(super) outputs: Option<Outputs>,
     /// The end of a launched program as its real parent sees it.
     pub(super) end: Option<Receiver<Event>>,
     pub(super) running: bool,
@@ -54,8 +53,14 @@ pub(super) struct Server {
     pub(super) pending: Vec<Stop>,
     /// Signals of other threads that came during a step.
     deliver: Vec<(Tid, u8)>,
+    /// Given to the session, not named in a resume yet.
+    pub(super) held: Vec<(Tid, Signal)>,
     /// The thread selected by `Hg`.
     selected: Option<Tid>,
+    /// Threads that the last resume told to make one step.
+    pub(super) stepping: Vec<Tid>,
+    /// The last resume's actions without their signals: what goes on after a stop that nobody needs to hear of.
+    pub(super) replay: String,
 }
 
 impl Server {
@@ -65,9 +70,8 @@ impl Server {
         child: Child,
         connection: Connection,
         memory: Arc<ProcMemory>,
-        shadow: Shadow,
-        events: Sender<Event>,
-        readers: Readers,
+        emitter: Emitter,
+        outputs: Option<Outputs>,
         end: Option<Receiver<Event>>,
     ) -> Server {
         Server {
@@ -76,9 +80,8 @@ impl Server {
             connection,
             layout: RegisterLayout::default(),
             memory,
-            shadow,
-            events,
-            readers,
+            emitter,
+            outputs,
             end,
             running: false,
             over: false,
@@ -87,7 +90,10 @@ impl Server {
             interrupt_wanted: false,
             pending: Vec::new(),
             deliver: Vec::new(),
+            held: Vec::new(),
             selected: None,
+            stepping: Vec::new(),
+            replay: String::new(),
         }
     }
 
@@ -96,9 +102,10 @@ impl Server {
     }
 
     /// The driver's loop. Ends with the program, or when the session is gone.
-    pub(super) fn run(&mut self, jobs: &Receiver<Job<Server>>) {
+    pub(super) fn run(&mut self, jobs: &Receiver<Job<Server>>, died: &Receiver<()>) {
         let packets = self.connection.packets().clone();
         let end = self.end.clone().unwrap_or_else(never);
+        let mut died = died.clone();
         while !self.over {
             // Packets are taken here only while the program runs; otherwise they are answers.
             let stops = if self.running || self.killing { packets.clone() } else { never() };
@@ -112,6 +119,13 @@ impl Server {
                     Err(_) => self.on_eof(),
                 },
                 recv(end) -> e => self.on_end(e.ok()),
+                recv(died) -> d => {
+                    // Killed from outside while it stood: the server says how it ended once it is told to go on.
+                    died = never();
+                    if d.is_ok() && !self.running && !self.over && !self.killing && self.vcont(";c").is_ok() {
+                        self.running = true;
+                    }
+                }
             }
         }
         self.connection.close();
@@ -120,7 +134,7 @@ impl Server {
 
     fn session_is_gone(&mut self) {
         if self.launched() {
-            kill_group(self.pid);
+            process::signal(-self.pid, libc::SIGKILL);
         } else if let Err(e) = self.detach() {
             tracing::warn!("detaching: {e}");
         }
@@ -231,18 +245,16 @@ impl Server {
             .map(|l| format!(" ({})", l.trim()))
             .unwrap_or_default();
         match e {
-            TargetError::StepTimeout | TargetError::Gone => TargetError::ServerSilent {
-                server: path.display().to_string(),
-                seconds: limit.as_secs(),
-                output: said,
-            },
-            e => e,
+            TargetError::Lost(_) | TargetError::Io { .. } => {
+                TargetError::ServerStart { deadline: limit, why: format!("{} ended{said}", path.display()) }
+            }
+            e => TargetError::ServerStart { deadline: limit, why: format!("{e}{said}") },
         }
     }
 
     pub(super) fn need_stopped(&self) -> Result<(), TargetError> {
         if self.over || self.killing {
-            Err(TargetError::Gone)
+            Err(TargetError::Ended)
         } else if self.running {
             Err(TargetError::Running)
         } else {
@@ -288,15 +300,47 @@ impl Server {
 
     fn write_known(&mut self, tid: Tid, regs: &Regs, flags: bool) -> Result<(), TargetError> {
         let mut g = self.registers(tid)?;
+        let old_pc = self.layout.value(&g, "rip");
         for (n, name) in NAMES.iter().enumerate() {
             if let (Some(v), Some(slot)) = (regs.get(Reg(n as u16)), self.layout.slice_mut(&mut g, name)) {
                 slot.copy_from_slice(v.to_le_bytes().get(..slot.len()).unwrap_or_default());
             }
         }
-        if flags && let Some(slot) = self.layout.slice_mut(&mut g, "eflags") {
-            slot.copy_from_slice(regs.flags.to_le_bytes().get(..slot.len()).unwrap_or_default());
+        if flags {
+            self.put_others(&mut g, regs, old_pc);
         }
         self.connection.command(&format!("G{}", rsp::hex(&g)))
+    }
+
+    /// Flags, thread pointer, vectors, and the system call that the kernel would restart: not at another pc.
+    fn put_others(&self, g: &mut [u8], regs: &Regs, old_pc: Option<u64>) {
+        let old_call = self.layout.value(g, "orig_rax").map_or(-1, |v| v as i64);
+        let moved = regs.orig_syscall == old_call && regs.get(Reg::RIP) != old_pc;
+        let call = if moved { -1 } else { regs.orig_syscall };
+        for (name, value) in [("eflags", regs.flags), ("fs_base", regs.tls), ("orig_rax", call as u64)] {
+            if let Some(slot) = self.layout.slice_mut(g, name) {
+                slot.copy_from_slice(value.to_le_bytes().get(..slot.len()).unwrap_or_default());
+            }
+        }
+        for (n, value) in regs.vectors().iter().enumerate() {
+            if let Some(slot) =
+                self.layout.slice_mut(g, &format!("xmm{n}")).filter(|s| s.len() == value.len())
+            {
+                slot.copy_from_slice(value);
+            }
+        }
+    }
+
+    /// A SIGINT of ours that is still in the kernel would hit the program once nobody takes it out.
+    fn swallow_interrupt(&mut self) -> Result<(), TargetError> {
+        if self.interrupts_due > 0 && !self.over {
+            self.interrupt_wanted = true;
+            self.replay = ";c".into();
+            self.vcont(";c")?;
+            self.running = true;
+            self.wait_for_stop()?;
+        }
+        Ok(())
     }
 
     pub(super) fn write_through_server(&mut self, addr: u64, bytes: &[u8]) -> Result<(), TargetError> {
@@ -312,7 +356,7 @@ impl Server {
     /// Sends Z0 or z0 for every breakpoint.
     pub(super) fn switch_all(&mut self, on: bool) -> Result<(), TargetError> {
         let kind = if on { 'Z' } else { 'z' };
-        let addrs: Vec<u64> = lock(&self.shadow).keys().copied().collect();
+        let addrs: Vec<u64> = self.memory.breakpoints().into_iter().map(|b| b.0).collect();
         addrs.iter().try_for_each(|a| self.connection.command(&format!("{kind}0,{a:x},1")))
     }
 
@@ -325,7 +369,7 @@ impl Server {
     /// One step; true if it is finished.
     fn step_reply(&mut self, tid: Tid, out: &mut StepOver, until: Instant) -> Result<bool, TargetError> {
         let packet = match self.connection.receive(until) {
-            Err(TargetError::StepTimeout) => return self.step_timed_out(),
+            Err(TargetError::Silent) => return self.step_timed_out(),
             other => other?,
         };
         let reply = rsp::parse_stop(&packet);
@@ -365,11 +409,11 @@ impl Server {
         // SAFETY: kill takes no pointers.
         unsafe { libc::kill(self.pid, libc::SIGINT) };
         let _stop = self.connection.receive(Instant::now() + Duration::from_secs(2))?;
-        Err(TargetError::StepTimeout)
+        Err(TargetError::StepTimeout(Duration::ZERO))
     }
 
     fn is_system_call(&self, pc: u64) -> bool {
-        let byte = |a: u64| lock(&self.shadow).get(&a).copied().or_else(|| self.memory.raw_byte(a));
+        let byte = |a: u64| self.memory.original(a).or_else(|| self.memory.raw_byte(a));
         byte(pc) == Some(0x0f) && byte(pc.wrapping_add(1)) == Some(0x05)
     }
 }
@@ -412,18 +456,22 @@ impl Driver for Server {
         self.need_stopped()?;
         let byte = self.memory.raw_byte(addr).ok_or(TargetError::Unmapped(addr))?;
         self.connection.command(&format!("Z0,{addr:x},1")).map_err(|_| TargetError::Unmapped(addr))?;
-        lock(&self.shadow).insert(addr, byte);
+        self.memory.add(addr, byte);
         Ok(())
     }
 
     fn clear_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
         self.need_stopped()?;
         self.connection.command(&format!("z0,{addr:x},1"))?;
-        lock(&self.shadow).remove(&addr);
+        self.memory.remove(addr);
         Ok(())
     }
 
     fn resume(&mut self, plan: &Plan) -> Result<(), TargetError> {
+        if self.over {
+            // Its end is on its way.
+            return Ok(());
+        }
         self.need_stopped()?;
         if self.tell_pending() {
             for (tid, _, signal) in &plan.threads {
@@ -433,7 +481,24 @@ impl Driver for Server {
         }
         let mut actions = String::new();
         let mut named: Vec<Tid> = Vec::new();
+        self.stepping.clear();
+        self.replay.clear();
         for (tid, action, signal) in &plan.threads {
+            if let Some(signal) = signal {
+                self.held.retain(|h| h != &(*tid, *signal));
+            }
+            if named.contains(tid) {
+                // A second signal of the same thread: back into the kernel's queue.
+                if let Some(signal) = signal {
+                    process::signal_thread(self.pid, tid.0, signal.0);
+                }
+                continue;
+            }
+            let plain = if *action == crate::Action::Step { 's' } else { 'c' };
+            self.replay.push_str(&format!(";{plain}:{}", self.thread_name(*tid)));
+            if *action == crate::Action::Step {
+                self.stepping.push(*tid);
+            }
             let letter = match (action, signal) {
                 (crate::Action::Continue, None) => "c".to_string(),
                 (crate::Action::Step, None) => "s".to_string(),
@@ -451,7 +516,9 @@ impl Driver for Server {
         }
         if plan.run_others {
             actions.push_str(";c");
+            self.replay.push_str(";c");
         }
+        self.memory.set_running(true);
         self.vcont(&actions)?;
         self.running = true;
         Ok(())
@@ -460,7 +527,7 @@ impl Driver for Server {
     fn step_over(&mut self, tid: Tid, deadline: Duration) -> Result<StepOver, TargetError> {
         self.need_stopped()?;
         let pc = self.pc_of(tid)?;
-        let lifted = lock(&self.shadow).contains_key(&pc);
+        let lifted = self.memory.original(pc).is_some();
         let step = if self.is_system_call(pc) {
             format!("vCont;s:{};c", self.thread_name(tid))
         } else {
@@ -477,7 +544,7 @@ impl Driver for Server {
         } else {
             self.connection.send(step.as_bytes())?;
         }
-        let result = loop {
+        let result: Result<StepOver, TargetError> = loop {
             match self.step_reply(tid, &mut out, until) {
                 Ok(true) => break Ok(out),
                 Ok(false) => self.connection.send(step.as_bytes())?,
@@ -487,13 +554,26 @@ impl Driver for Server {
         if lifted && !self.over {
             self.connection.command(&format!("Z0,{pc:x},1"))?;
         }
-        result
+        self.memory.drop_cache();
+        let mut out = result.map_err(|e| match e {
+            TargetError::StepTimeout(_) => TargetError::StepTimeout(deadline),
+            e => e,
+        })?;
+        self.held.extend(out.pending.iter().copied());
+        if self.over {
+            out.instead = Some(Event::Stopped(Stop { tid, why: Why::Spurious }));
+        }
+        Ok(out)
     }
 
     fn interrupt(&mut self) -> Result<(), TargetError> {
         if self.running {
             self.interrupt_wanted = true;
-            self.interrupts_due += 1;
+            if self.interrupts_due > 0 {
+                // Signals of one number don't add up: the one under way serves.
+                return Ok(());
+            }
+            self.interrupts_due = 1;
             // The server's own interrupt signals the process group, which an attached program need not lead.
             // SAFETY: kill takes no pointers.
             unsafe { libc::kill(self.pid, libc::SIGINT) };
@@ -510,7 +590,13 @@ impl Driver for Server {
             self.wait_for_stop()?;
         }
         self.switch_all(false)?;
-        lock(&self.shadow).clear();
+        self.swallow_interrupt()?;
+        for (addr, _) in self.memory.breakpoints() {
+            self.memory.remove(addr);
+        }
+        for (tid, signal) in std::mem::take(&mut self.held) {
+            process::signal_thread(self.pid, tid.0, signal.0);
+        }
         self.connection.command(&format!("D;{:x}", self.pid))?;
         self.over = true;
         Ok(())
@@ -526,10 +612,8 @@ impl Driver for Server {
         self.kill_server();
         if !self.launched() {
             self.over = true;
-            self.readers.tell_end_after_output(
-                self.events.clone(),
-                Event::Signalled { signal: Signal(libc::SIGKILL) },
-            );
+            self.memory.set_ended();
+            self.emitter.post(Event::Signalled { signal: Signal(libc::SIGKILL) });
         }
         Ok(())
     }
@@ -537,9 +621,8 @@ impl Driver for Server {
 
 fn kill_program(pid: i32, launched: bool) {
     if launched {
-        kill_group(pid);
+        process::signal(-pid, libc::SIGKILL);
     } else {
-        // SAFETY: kill takes no pointers.
-        unsafe { libc::kill(pid, libc::SIGKILL) };
+        process::signal(pid, libc::SIGKILL);
     }
 }

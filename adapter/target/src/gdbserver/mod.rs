@@ -18,19 +18,26 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, never};
 
 use self::{connection::Connection, driver::Server};
 use crate::{
-    Event, Target, TargetError,
-    actor::{Handle, queue},
-    memory::{ProcMemory, Shadow},
-    spawn::{Spawned, kill_group},
-    stdio::Readers,
+    BackendChoice, Event, LaunchSpec, Target, TargetError,
+    actor::{Ending, Handle, queue},
+    keeper::Keeper,
+    memory::ProcMemory,
+    output::{Emitter, Outputs},
+    permission,
+    process::{self, Wake},
+    ptrace,
+    spawn::{Prepared, Running},
 };
 
 /// How long the server may take from its start to its first answer. (Measured: 7 to 14 ms, 20 under load.)
 const START_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long the answer to `--version` is waited for.
+const VERSION_DEADLINE: Duration = Duration::from_secs(1);
 
 /// gdbserver on PATH, or in the cache that the project's tools fill.
 pub(crate) fn find() -> Option<PathBuf> {
@@ -52,60 +59,135 @@ fn is_executable(p: &Path) -> bool {
     p.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
+/// The server that a choice means; `None` is the native back end.
+pub(crate) fn choose(choice: &BackendChoice) -> Result<Option<PathBuf>, TargetError> {
+    let missing = |tried: String| TargetError::ServerMissing { tried };
+    match choice {
+        BackendChoice::Native => Ok(None),
+        BackendChoice::Auto => Ok(find()),
+        BackendChoice::Gdbserver(Some(path)) if is_executable(path) => Ok(Some(path.clone())),
+        BackendChoice::Gdbserver(Some(path)) => {
+            Err(missing(format!("{} is no executable file", path.display())))
+        }
+        BackendChoice::Gdbserver(None) => {
+            find().map(Some).ok_or_else(|| missing("neither in PATH nor in the cache folder".into()))
+        }
+    }
+}
+
+/// What the spawner hands over: a program that spins at its first instruction, and the two bytes that belong there.
+struct Spinning {
+    running: Running,
+    pc: u64,
+    saved: [u8; 2],
+}
+
+/// `jmp .`
+const SPIN: u16 = 0xfeeb;
+
+/// At the exec stop: writes the loop and lets go.
+fn spin_at_entry(running: Running) -> Result<Spinning, TargetError> {
+    let pid = running.pid;
+    let hold = || {
+        let pc = ptrace::pc(pid)?;
+        let word = ptrace::peek(pid, pc)?;
+        ptrace::poke(pid, pc, word & !0xffff | u64::from(SPIN))?;
+        ptrace::detach(pid, 0)?;
+        Ok((pc, (word as u16).to_le_bytes()))
+    };
+    match hold() {
+        Ok((pc, saved)) => Ok(Spinning { running, pc, saved }),
+        Err(e) => {
+            process::signal(-pid, libc::SIGKILL);
+            process::reap(pid);
+            Err(permission::refused("controlling a child", &e))
+        }
+    }
+}
+
 pub(crate) fn launch(
     server: &Path,
-    child: Spawned,
+    spec: &LaunchSpec,
     events: Sender<Event>,
 ) -> Result<Box<dyn Target>, TargetError> {
-    let Spawned { pid, pc, saved, keeper, readers } = child;
-    let end = keeper.wait_for_exit();
-    let result = start(server, pid, Some(end.clone()), readers, events, move |s| {
-        s.memory
-            .write_raw(pc, &saved)
-            .or_else(|_| s.write_through_server(pc, &saved).map_err(std::io::Error::other))
-            .map_err(|source| TargetError::Io { what: "restoring the entry", source })
+    let prepared = Prepared::new(spec)?;
+    let emitter = Emitter::new(events)?;
+    let (keeper, kept) = Keeper::pair();
+    let (answer, answered) = bounded(1);
+    let (ended, end) = bounded(1);
+    let spawner = move || match prepared.run_traced(0).and_then(spin_at_entry) {
+        Ok(spinning) => {
+            let pid = spinning.running.pid;
+            let _caller_waits = answer.send(Ok(spinning));
+            if let Some(e) = process::wait_end(pid) {
+                let _driver_gone = ended.send(e.event());
+            }
+            kept.wait();
+            process::signal(-pid, libc::SIGKILL);
+            process::reap(pid);
+        }
+        Err(e) => {
+            let _caller_waits = answer.send(Err(e));
+        }
+    };
+    let io = TargetError::io("starting a thread");
+    thread::Builder::new().name("spawner".into()).spawn(spawner).map_err(io)?;
+    let Spinning { running, pc, saved } = answered.recv().unwrap_or(Err(TargetError::Ended))?;
+    let pid = running.pid;
+    let result = Outputs::start(running.pipes, &emitter).and_then(|outputs| {
+        let program = Program { pid, end: Some(end), outputs: Some(outputs), keeper: Some(keeper) };
+        start(server, program, emitter, move |s| s.write_through_server(pc, &saved))
     });
     if result.is_err() {
-        kill_group(pid);
-        let _reaped = end.recv_timeout(Duration::from_secs(2));
+        process::signal(-pid, libc::SIGKILL);
     }
     result
 }
 
 pub(crate) fn attach(server: &Path, pid: i32, events: Sender<Event>) -> Result<Box<dyn Target>, TargetError> {
-    start(server, pid, None, Readers::default(), events, |_| Ok(()))
+    permission::check_attach(pid)?;
+    let program = Program { pid, end: None, outputs: None, keeper: None };
+    start(server, program, Emitter::new(events)?, |_| Ok(()))
+}
+
+/// The process that a server is to take over. A launched one has an end, outputs and a keeper.
+struct Program {
+    pid: i32,
+    end: Option<Receiver<Event>>,
+    outputs: Option<Outputs>,
+    keeper: Option<Keeper>,
 }
 
 fn start(
     server: &Path,
-    pid: i32,
-    end: Option<Receiver<Event>>,
-    readers: Readers,
-    events: Sender<Event>,
+    program: Program,
+    emitter: Emitter,
     prepare: impl FnOnce(&mut Server) -> Result<(), TargetError> + Send + 'static,
 ) -> Result<Box<dyn Target>, TargetError> {
-    let shadow = Shadow::default();
-    let memory = Arc::new(
-        ProcMemory::open(pid, shadow.clone())
-            .map_err(|source| TargetError::Io { what: "opening memory", source })?,
-    );
+    let Program { pid, end, outputs, keeper } = program;
+    let memory = Arc::new(ProcMemory::open(pid));
     let (jobs, job_queue) = queue::<Server>();
     let (ready_tx, ready) = bounded(1);
-    let (mem, shad) = (Arc::clone(&memory), shadow.clone());
+    let (finish, done) = bounded::<()>(0);
+    let (mem, theirs) = (Arc::clone(&memory), emitter.clone());
     let path = server.to_path_buf();
+    let version = version_of(server);
+    let over = Arc::new(Wake::new()?);
+    let died = watch_end(pid, &over)?;
     let driver = move || {
+        let _finish = (finish, WakeOnDrop(over));
         // The server is forked here: it dies with this thread, which lives as long as the session needs it.
         let started = spawn_server(&path, pid).and_then(|(child, stream)| {
             let connection = Connection::new(stream)?;
-            let mut s = Server::new(pid, child, connection, mem, shad, events, readers, end);
-            s.shake_hands(START_DEADLINE).map_err(|e| s.explain(e, &path, START_DEADLINE))?;
-            prepare(&mut s)?;
+            let mut s = Server::new(pid, child, connection, mem, theirs, outputs, end);
+            let ready = s.shake_hands(START_DEADLINE).and_then(|()| prepare(&mut s));
+            ready.map_err(|e| s.explain(e, &path, START_DEADLINE))?;
             Ok(s)
         });
         match started {
             Ok(mut s) => {
                 if ready_tx.send(Ok(())).is_ok() {
-                    s.run(&job_queue);
+                    s.run(&job_queue, &died);
                 }
             }
             Err(e) => {
@@ -116,10 +198,64 @@ fn start(
     thread::Builder::new()
         .name("gdbserver".into())
         .spawn(driver)
-        .map_err(|source| TargetError::Io { what: "starting the server's thread", source })?;
-    ready.recv().map_err(|_| TargetError::Gone)??;
-    let description = format!("gdbserver ({})", server.display());
-    Ok(Box::new(Handle { jobs, pid, memory, shadow, description }))
+        .map_err(TargetError::io("starting a thread"))?;
+    ready.recv().unwrap_or(Err(TargetError::Ended))?;
+    let description = version.recv_timeout(VERSION_DEADLINE).unwrap_or_else(|_| "gdbserver".into());
+    Ok(Box::new(Handle {
+        jobs,
+        _ending: Ending(done),
+        keeper,
+        pid,
+        memory,
+        emitter,
+        description,
+        detached: false,
+    }))
+}
+
+/// Ends the exit watch together with the driver.
+struct WakeOnDrop(Arc<Wake>);
+
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
+
+/// Becomes ready when the process has ended, whether or not the server has noticed. Without pidfd (before Linux 5.3): never.
+fn watch_end(pid: i32, over: &Arc<Wake>) -> Result<Receiver<()>, TargetError> {
+    let theirs = Arc::clone(over);
+    let Ok(pidfd) = process::pidfd(pid) else { return Ok(never()) };
+    let (tx, died) = bounded(1);
+    let watch = move || {
+        use std::os::fd::AsRawFd;
+        let [ended, quit] =
+            process::poll([(pidfd.as_raw_fd(), libc::POLLIN), (theirs.fd(), libc::POLLIN)], -1);
+        if ended != 0 && quit == 0 {
+            let _session_gone = tx.send(());
+        }
+    };
+    thread::Builder::new()
+        .name("exit watch".into())
+        .spawn(watch)
+        .map_err(TargetError::io("starting a thread"))?;
+    Ok(died)
+}
+
+/// "gdbserver 13.1", asked for while the program starts.
+fn version_of(server: &Path) -> Receiver<String> {
+    let (tx, version) = bounded(1);
+    let path = server.to_path_buf();
+    let ask = move || {
+        let out = Command::new(&path).arg("--version").stdin(Stdio::null()).output();
+        let text = out.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+        let number = text.lines().next().and_then(|l| l.split_whitespace().last()).unwrap_or_default();
+        let _nobody_waits = tx.send(format!("gdbserver {number}").trim().to_string());
+    };
+    if let Err(e) = thread::Builder::new().name("server version".into()).spawn(ask) {
+        tracing::warn!("the server's version can't be asked for: {e}");
+    }
+    version
 }
 
 /// Starts the server with one end of a socket pair as its stdin and stdout.
@@ -146,6 +282,9 @@ fn spawn_server(path: &Path, pid: i32) -> Result<(Child, UnixStream), TargetErro
             Ok(())
         });
     }
-    let child = c.spawn().map_err(|source| TargetError::Start { program: path.to_path_buf(), source })?;
+    let child = c.spawn().map_err(|source| TargetError::ServerStart {
+        deadline: START_DEADLINE,
+        why: format!("{}: {source}", path.display()),
+    })?;
     Ok((child, ours))
 }

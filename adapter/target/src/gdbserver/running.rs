@@ -5,11 +5,7 @@ use std::time::{Duration, Instant};
 use rsp::{Received, StopReply, ThreadId};
 
 use super::driver::Server;
-use crate::{
-    Event, Signal, Stop, TargetError, Tid, Why,
-    memory::{INT3, ProcMemory, lock},
-    spawn::kill_group,
-};
+use crate::{Event, Signal, Stop, TargetError, Tid, Why, memory::ProcMemory, output::tell_end, process};
 
 /// How long the real end of a launched program may come after the server's word of it.
 const END_DEADLINE: Duration = Duration::from_secs(2);
@@ -17,6 +13,7 @@ const END_DEADLINE: Duration = Duration::from_secs(2);
 const VFORK_DEADLINE: Duration = Duration::from_secs(30);
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
 const TRAP: u8 = 5;
+const INT3: u8 = 0xcc;
 
 impl Server {
     pub(super) fn on_received(&mut self, r: Received) {
@@ -50,7 +47,7 @@ impl Server {
             self.on_end_reply(&reply);
             return Ok(());
         };
-        self.memory.forget();
+        self.memory.drop_cache();
         let tid = thread.map_or(Tid(self.pid), |t| Tid(t.tid));
         if let Some(child) = fork {
             self.running = false;
@@ -64,8 +61,10 @@ impl Server {
         }
         if let Some(path) = exec {
             self.running = false;
-            lock(&self.shadow).clear();
-            let _session_gone = self.events.send(Event::Exec { tid, path: path.into() });
+            self.memory.exec();
+            self.memory.set_running(false);
+            self.held.clear();
+            self.emitter.post(Event::Exec { tid, path: path.into() });
             return Ok(());
         }
         if signal == TRAP {
@@ -82,6 +81,12 @@ impl Server {
         if signal == 0 {
             return self.go_on("");
         }
+        if self.stepping.contains(&tid) {
+            let signal = Signal(rsp::from_gdb(signal));
+            self.held.push((tid, signal));
+            self.stopped(Stop { tid, why: Why::Signal(signal) });
+            return Ok(());
+        }
         // The program's own business (a nil dereference, a signal that the server does not pass by itself).
         self.go_on(&format!(";C{signal:02x}:p{:x}.{:x}", self.pid, tid.0))
     }
@@ -90,7 +95,9 @@ impl Server {
         if self.tell_pending() {
             return Ok(());
         }
-        self.vcont(&format!("{first};c"))?;
+        let replay = self.replay.clone();
+        self.memory.set_running(true);
+        self.vcont(&format!("{first}{replay}"))?;
         self.running = true;
         Ok(())
     }
@@ -98,7 +105,8 @@ impl Server {
     fn stopped(&mut self, stop: Stop) {
         self.running = false;
         self.interrupt_wanted = false;
-        let _session_gone = self.events.send(Event::Stopped(stop));
+        self.memory.set_running(false);
+        self.emitter.post(Event::Stopped(stop));
     }
 
     fn on_trap(&mut self, tid: Tid, pc: Option<u64>, breakpoint: bool) -> Result<(), TargetError> {
@@ -107,7 +115,7 @@ impl Server {
             Some(pc) => pc,
             None => self.pc_of(tid)?,
         };
-        if lock(&self.shadow).contains_key(&pc) {
+        if breakpoint && self.memory.original(pc).is_some() {
             self.stopped(Stop { tid, why: Why::Breakpoint(pc) });
             return Ok(());
         }
@@ -117,9 +125,13 @@ impl Server {
             self.stopped(Stop { tid, why: Why::HardTrap });
             return Ok(());
         }
-        if !breakpoint && self.memory.raw_byte(pc.wrapping_sub(1)) == Some(INT3) {
-            self.stopped(Stop { tid, why: Why::HardTrap });
+        if !breakpoint && self.stepping.contains(&tid) {
+            self.stopped(Stop { tid, why: Why::StepDone });
             return Ok(());
+        }
+        if !breakpoint {
+            // Sent by somebody with kill.
+            return self.go_on(&format!(";C{TRAP:02x}:p{:x}.{:x}", self.pid, tid.0));
         }
         // A hit of a breakpoint that was removed meanwhile; the pc is set back already.
         self.go_on("")
@@ -130,7 +142,7 @@ impl Server {
         while !self.pending.is_empty() {
             let stop = self.pending.remove(0);
             if let Why::Breakpoint(addr) = stop.why
-                && !lock(&self.shadow).contains_key(&addr)
+                && !self.memory.original(addr).is_some()
             {
                 continue;
             }
@@ -143,15 +155,11 @@ impl Server {
     /// fork: the child has a copy of the memory, breakpoints included; it gets the original bytes and is let go.
     fn let_fork_go(&mut self, child: ThreadId) -> Result<(), TargetError> {
         let pid = child.pid.unwrap_or(child.tid);
-        match ProcMemory::open(pid, self.shadow.clone()) {
-            Ok(memory) => {
-                for (addr, byte) in lock(&self.shadow).iter() {
-                    if let Err(e) = memory.write_raw(*addr, &[*byte]) {
-                        tracing::warn!("breakpoint at {addr:#x} in child {pid}: {e}");
-                    }
-                }
+        let memory = ProcMemory::open(pid);
+        for (addr, byte) in self.memory.breakpoints() {
+            if !memory.write_raw(addr, &[byte]) {
+                tracing::warn!("the breakpoint at {addr:#x} stays in child {pid}");
             }
-            Err(e) => tracing::warn!("memory of child {pid}: {e}"),
         }
         self.connection.command(&format!("D;{pid:x}"))
     }
@@ -205,8 +213,8 @@ impl Server {
     fn finish(&mut self, e: Event) {
         self.running = false;
         self.over = true;
-        lock(&self.shadow).clear();
-        self.readers.tell_end_after_output(self.events.clone(), e);
+        self.memory.set_ended();
+        tell_end(self.outputs.take(), self.emitter.clone(), e);
     }
 
     /// The connection broke.
@@ -222,7 +230,7 @@ impl Server {
     fn lost(&mut self, why: &str) {
         self.kill_server();
         if self.launched() {
-            kill_group(self.pid);
+            process::signal(-self.pid, libc::SIGKILL);
         } else {
             self.restore_without_server();
         }
@@ -232,9 +240,9 @@ impl Server {
     fn restore_without_server(&mut self) {
         // SAFETY: kill takes no pointers.
         unsafe { libc::kill(self.pid, libc::SIGSTOP) };
-        for (addr, byte) in lock(&self.shadow).iter() {
-            if let Err(e) = self.memory.write_raw(*addr, &[*byte]) {
-                tracing::warn!("restoring the byte at {addr:#x}: {e}");
+        for (addr, byte) in self.memory.breakpoints() {
+            if !self.memory.write_raw(addr, &[byte]) {
+                tracing::warn!("the breakpoint at {addr:#x} could not be taken out");
             }
         }
         // SAFETY: kill takes no pointers.

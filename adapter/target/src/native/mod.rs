@@ -1,358 +1,245 @@
-//! The embedded back end: ptrace, with no debugger installed at all. One tracer thread owns all ptrace calls.
+//! The embedded back end: ptrace, no other program needed. This is the caller's side; the tracer's thread does the work.
 //!
-//!     session --jobs--> tracer thread <--wake-- waiter thread (waitid, consumes nothing)
-//!
-//! All-stop is made here: an event that counts stops every other thread by PTRACE_INTERRUPT before it is told. Signals go to the
-//! program at once; they are never delivered between a hit and the execution of its instruction, because a thread with a hit
-//! that is not told yet does not run.
+//! A command is a closure that the tracer runs; while the program runs, a signal to the tracer's thread takes it out of its wait.
 
-mod children;
-mod ptrace;
+mod family;
+mod halt;
 mod step;
-mod stopping;
-mod waiter;
+mod tracer;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    thread,
+    sync::{Arc, Once},
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded, select};
-use machine::Regs;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use machine::{Arch, Memory, Regs};
 
-use self::waiter::Waiter;
 use crate::{
-    Event, Plan, Signal, StepOver, Stop, Target, TargetError, Tid, Why,
-    actor::{Driver, Handle, Job, queue},
-    memory::{INT3, ProcMemory, Shadow, lock},
-    process,
-    spawn::{Spawned, kill_group},
-    stdio::Readers,
+    Event, LaunchSpec, Plan, StepOver, Target, TargetError, Tid,
+    keeper::DYING,
+    memory::ProcMemory,
+    output::Emitter,
+    process::{self, Wake, poll},
+    spawn::Prepared,
 };
+use tracer::{Command, Tracer};
 
-/// While the program runs the tracer looks by itself this often: the waiter does not see threads that changed their group.
-const POLL: Duration = Duration::from_millis(50);
+/// How long the tracer is given before it is woken (again); also how often a step looks at its deadline.
+const KICK: Duration = Duration::from_millis(1);
 
-/// What a traced thread does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Doing {
-    Running,
-    Stopped,
-}
-
-#[derive(Debug)]
-struct Thread {
-    doing: Doing,
-    /// PTRACE_INTERRUPT was asked for and its stop has not come.
-    interrupt_pending: bool,
-    /// Created by clone; its first stop says nothing.
-    new: bool,
-    /// Signal to deliver when it is continued.
-    deliver: Vec<i32>,
-}
-
-impl Thread {
-    fn stopped() -> Thread {
-        Thread { doing: Doing::Stopped, interrupt_pending: false, new: false, deliver: Vec::new() }
-    }
-}
-
-/// The tracer's state; lives on its thread.
+/// The session's handle on a traced process.
 struct Native {
     pid: i32,
-    launched: bool,
-    threads: BTreeMap<i32, Thread>,
     memory: Arc<ProcMemory>,
-    shadow: Shadow,
-    events: Sender<Event>,
-    /// Stops that happened and are not told yet.
-    pending: VecDeque<Stop>,
-    running: bool,
-    /// The session asked for a stop.
-    interrupt_wanted: bool,
-    waiter: Waiter,
-    readers: Readers,
-    /// Dropped at the end: lets the spawner thread go.
-    _keeper: Option<Sender<()>>,
-    over: bool,
+    commands: Sender<Command>,
+    done: Receiver<()>,
+    tracer_tid: i32,
+    emitter: Emitter,
+    gone: Arc<Wake>,
+    launched: bool,
+    detached: bool,
 }
 
-pub(crate) fn launch(child: Spawned, events: Sender<Event>) -> Result<Box<dyn Target>, TargetError> {
-    let Spawned { pid, pc, saved, keeper, readers } = child;
-    start(pid, true, events, readers, Some(keeper.park()), move |n| {
-        n.memory
-            .write_raw(pc, &saved)
-            .map_err(|source| TargetError::Io { what: "restoring the entry", source })
-    })
-    .inspect_err(|_| kill_group(pid))
+pub(crate) fn launch(spec: &LaunchSpec, events: Sender<Event>) -> Result<Box<dyn Target>, TargetError> {
+    let prepared = Prepared::new(spec)?;
+    start(events, true, move |emitter| Tracer::launch(prepared, emitter))
 }
 
 pub(crate) fn attach(pid: i32, events: Sender<Event>) -> Result<Box<dyn Target>, TargetError> {
-    start(pid, false, events, Readers::default(), None, |_| Ok(()))
+    crate::permission::check_attach(pid)?;
+    start(events, false, move |emitter| Tracer::attach(pid, emitter))
 }
 
 fn start(
-    pid: i32,
-    launched: bool,
     events: Sender<Event>,
-    readers: Readers,
-    keeper: Option<Sender<()>>,
-    prepare: impl FnOnce(&mut Native) -> Result<(), TargetError> + Send + 'static,
+    launched: bool,
+    begin: impl FnOnce(Emitter) -> Result<Tracer, TargetError> + Send + 'static,
 ) -> Result<Box<dyn Target>, TargetError> {
-    let shadow = Shadow::default();
-    let memory = Arc::new(
-        ProcMemory::open(pid, shadow.clone())
-            .map_err(|source| TargetError::Io { what: "opening memory", source })?,
-    );
-    let (jobs, queue) = queue::<Native>();
-    let (ready_tx, ready) = bounded(1);
-    let (mem, shad) = (Arc::clone(&memory), shadow.clone());
-    let tracer = move || {
-        let waiter = match Waiter::start(pid) {
-            Ok(w) => w,
-            Err(source) => {
-                let _gone = ready_tx.send(Err(TargetError::Io { what: "starting the waiter", source }));
-                return;
-            }
-        };
-        let mut native = Native {
-            pid,
-            launched,
-            threads: BTreeMap::new(),
-            memory: mem,
-            shadow: shad,
-            events,
-            pending: VecDeque::new(),
-            running: false,
-            interrupt_wanted: false,
-            waiter,
-            readers,
-            _keeper: keeper,
-            over: false,
-        };
-        let seized = native.seize_all().and_then(|()| prepare(&mut native));
-        let failed = seized.is_err();
-        if ready_tx.send(seized).is_ok() && !failed {
-            native.run(&queue);
-        }
-    };
-    thread::Builder::new()
+    install_kick();
+    let emitter = Emitter::new(events)?;
+    let (commands, inbox) = unbounded();
+    let (finish, done) = bounded::<()>(0);
+    let (answer, answered) = bounded(1);
+    let theirs = emitter.clone();
+    std::thread::Builder::new()
         .name("tracer".into())
-        .spawn(tracer)
-        .map_err(|source| TargetError::Io { what: "starting the tracer", source })?;
-    ready.recv().map_err(|_| TargetError::Gone)??;
-    Ok(Box::new(Handle { jobs, pid, memory, shadow, description: "native ptrace".into() }))
+        .spawn(move || {
+            let _finish = finish;
+            match begin(theirs) {
+                Ok(tracer) => {
+                    // SAFETY: no arguments, no failure.
+                    let tid = unsafe { libc::gettid() };
+                    let _caller_waits = answer.send(Ok((tid, tracer.pid(), tracer.memory())));
+                    tracer.run(&inbox);
+                }
+                Err(e) => {
+                    let _caller_waits = answer.send(Err(e));
+                }
+            }
+        })
+        .map_err(TargetError::io("starting a thread"))?;
+    let (tracer_tid, pid, memory) = answered.recv().unwrap_or(Err(TargetError::Ended))?;
+    let gone = Arc::new(Wake::new()?);
+    watch_end(pid, commands.clone(), tracer_tid, gone.clone())?;
+    Ok(Box::new(Native { pid, memory, commands, done, tracer_tid, emitter, gone, launched, detached: false }))
+}
+
+/// Tells the tracer when the process ends while nobody waits for it: killed from outside at a stop.
+fn watch_end(pid: i32, commands: Sender<Command>, tracer: i32, gone: Arc<Wake>) -> Result<(), TargetError> {
+    // Kernels before 5.3 have no pidfd; then the end is seen at the next resume.
+    let Ok(pidfd) = process::pidfd(pid) else { return Ok(()) };
+    std::thread::Builder::new()
+        .name("exit watch".into())
+        .spawn(move || {
+            use std::os::fd::AsRawFd;
+            loop {
+                let [ended, quit] = poll([(pidfd.as_raw_fd(), libc::POLLIN), (gone.fd(), libc::POLLIN)], -1);
+                if quit != 0 {
+                    return;
+                }
+                if ended != 0 {
+                    let _tracer_ended = commands.send(Box::new(Tracer::process_is_dead));
+                    kick(tracer);
+                    return;
+                }
+            }
+        })
+        .map(drop)
+        .map_err(TargetError::io("starting a thread"))
+}
+
+/// The signal that takes the tracer out of `waitid`: the second real-time one, of no meaning to anybody else in the adapter.
+fn kick_signal() -> i32 {
+    libc::SIGRTMIN() + 1
+}
+
+/// An empty handler, so that the signal interrupts and does nothing. Programs that we start get the default back by exec.
+fn install_kick() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: a zeroed sigaction with a handler that does nothing; no SA_RESTART, the wait is to end.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            let handler: extern "C" fn(libc::c_int) = nothing;
+            action.sa_sigaction = handler as usize;
+            libc::sigaction(kick_signal(), &action, std::ptr::null_mut());
+        }
+    });
+}
+
+fn kick(tracer: i32) {
+    process::signal_thread(std::process::id() as i32, tracer, kick_signal());
 }
 
 impl Native {
-    /// The tracer thread's loop. Ends with the program, or when the session is gone.
-    fn run(&mut self, jobs: &Receiver<Job<Native>>) {
-        let wakes = self.waiter.wakes().clone();
-        while !self.over {
-            select! {
-                recv(jobs) -> job => match job {
-                    Ok(job) => job(self),
-                    Err(_) => return self.session_is_gone(),
-                },
-                recv(wakes) -> _ => self.collect(),
-                default(POLL) => if self.running { self.collect() },
-            }
-        }
-        // The end was told; calls that still come get an error, not silence.
-        drop(wakes);
-    }
-
-    fn session_is_gone(&mut self) {
-        if self.launched {
-            kill_group(self.pid);
-        } else if let Err(e) = self.detach() {
-            tracing::warn!("detaching: {e}");
-        }
-    }
-
-    fn tell(&self, e: Event) {
-        let _session_gone = self.events.send(e);
-    }
-
-    /// Takes every thread of the process, also those that are created meanwhile.
-    fn seize_all(&mut self) -> Result<(), TargetError> {
+    /// Runs `f` on the tracer's thread.
+    fn call<R: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Tracer) -> Result<R, TargetError> + Send + 'static,
+    ) -> Result<R, TargetError> {
+        let (answer, answered) = bounded(1);
+        let command: Command = Box::new(move |t| {
+            let _caller_waits = answer.send(f(t));
+        });
+        self.commands.send(command).map_err(|_| TargetError::Ended)?;
         loop {
-            let fresh: Vec<Tid> = process::threads(self.pid)?
-                .into_iter()
-                .filter(|t| !self.threads.contains_key(&t.0))
-                .collect();
-            if fresh.is_empty() {
-                break;
-            }
-            for tid in fresh {
-                match ptrace::seize(tid.0, self.launched) {
-                    Ok(()) => {
-                        self.threads.insert(tid.0, Thread { doing: Doing::Running, ..Thread::stopped() });
-                    }
-                    Err(e) if e.raw_os_error() == Some(libc::ESRCH) => {}
-                    // Seized already: created by a thread that we trace.
-                    Err(e) if e.raw_os_error() == Some(libc::EPERM) && !self.threads.is_empty() => {
-                        let new = Thread { doing: Doing::Running, new: true, ..Thread::stopped() };
-                        self.threads.insert(tid.0, new);
-                    }
-                    Err(e) => return Err(TargetError::AttachRefused { pid: self.pid, why: e.to_string() }),
-                }
-            }
-            self.stop_all();
-        }
-        if self.threads.is_empty() { Err(TargetError::NoSuchProcess(self.pid)) } else { Ok(()) }
-    }
-
-    fn need_stopped(&self) -> Result<(), TargetError> {
-        if self.over {
-            Err(TargetError::Gone)
-        } else if self.running {
-            Err(TargetError::Running)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Writes original bytes back, or the breakpoints again.
-    fn write_all_breakpoints(&self, memory: &ProcMemory, armed: bool) {
-        for (addr, byte) in lock(&self.shadow).iter() {
-            let b = if armed { INT3 } else { *byte };
-            if let Err(e) = memory.write_raw(*addr, &[b]) {
-                tracing::warn!("breakpoint at {addr:#x}: {e}");
+            match answered.recv_timeout(KICK) {
+                Ok(r) => return r,
+                Err(RecvTimeoutError::Timeout) => kick(self.tracer_tid),
+                Err(RecvTimeoutError::Disconnected) => return Err(TargetError::Ended),
             }
         }
     }
 }
 
-impl Driver for Native {
+impl Target for Native {
+    fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    fn arch(&self) -> Arch {
+        Arch::Amd64
+    }
+
+    fn description(&self) -> String {
+        "native ptrace".into()
+    }
+
     fn threads(&mut self) -> Result<Vec<Tid>, TargetError> {
-        self.need_stopped()?;
-        Ok(self.threads.keys().map(|t| Tid(*t)).collect())
+        process::threads(self.pid)
     }
 
     fn read_regs(&mut self, tid: Tid) -> Result<Regs, TargetError> {
-        self.need_stopped()?;
-        ptrace::read_regs(tid.0).map_err(|_| TargetError::NoSuchThread(tid))
+        self.call(move |t| t.read_regs(tid))
     }
 
     fn write_regs(&mut self, tid: Tid, regs: &Regs) -> Result<(), TargetError> {
-        self.need_stopped()?;
-        ptrace::write_regs(tid.0, regs)
-            .map_err(|source| TargetError::Io { what: "writing registers", source })
+        let regs = regs.clone();
+        self.call(move |t| t.write_regs(tid, &regs))
+    }
+
+    fn memory(&self) -> Arc<dyn Memory> {
+        self.memory.clone()
     }
 
     fn write_memory(&mut self, addr: u64, bytes: &[u8]) -> Result<(), TargetError> {
-        self.need_stopped()?;
-        self.memory
-            .write_raw(addr, bytes)
-            .or_else(|_| ptrace::poke_bytes(self.pid, addr, bytes))
-            .map_err(|_| TargetError::Unmapped(addr))
+        let bytes = bytes.to_vec();
+        self.call(move |t| t.write_memory(addr, &bytes))
     }
 
     fn set_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
-        self.need_stopped()?;
-        let byte = self.memory.raw_byte(addr).ok_or(TargetError::Unmapped(addr))?;
-        self.write_memory(addr, &[INT3])?;
-        lock(&self.shadow).insert(addr, byte);
-        Ok(())
+        self.call(move |t| t.set_breakpoint(addr))
     }
 
     fn clear_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
-        self.need_stopped()?;
-        let Some(byte) = lock(&self.shadow).get(&addr).copied() else { return Ok(()) };
-        self.write_memory(addr, &[byte])?;
-        lock(&self.shadow).remove(&addr);
-        Ok(())
+        self.call(move |t| t.clear_breakpoint(addr))
+    }
+
+    fn has_breakpoint(&self, addr: u64) -> bool {
+        self.memory.original(addr).is_some()
     }
 
     fn resume(&mut self, plan: &Plan) -> Result<(), TargetError> {
-        self.need_stopped()?;
-        for (tid, _, signal) in &plan.threads {
-            if let (Some(Signal(s)), Some(t)) = (signal, self.threads.get_mut(&tid.0)) {
-                t.deliver.push(*s);
-            }
-        }
-        if self.tell_pending() {
-            return Ok(());
-        }
-        self.continue_by(plan);
-        Ok(())
+        let plan = plan.clone();
+        self.call(move |t| t.resume(plan))
     }
 
     fn step_over(&mut self, tid: Tid, deadline: Duration) -> Result<StepOver, TargetError> {
-        self.need_stopped()?;
-        self.step_one(tid, deadline)
+        self.call(move |t| t.step_over(tid, deadline))
     }
 
     fn interrupt(&mut self) -> Result<(), TargetError> {
-        if !self.running {
-            return Ok(());
-        }
-        self.interrupt_wanted = true;
-        let first = self.threads.iter_mut().find(|(_, t)| t.doing == Doing::Running);
-        if let Some((tid, t)) = first
-            && !t.interrupt_pending
-            && ptrace::interrupt(*tid)
-        {
-            t.interrupt_pending = true;
-        }
-        Ok(())
+        self.call(Tracer::interrupt)
     }
 
     fn detach(&mut self) -> Result<(), TargetError> {
-        if self.over {
-            return Ok(());
-        }
-        if self.running {
-            self.stop_all();
-            self.running = false;
-        }
-        self.write_all_breakpoints(&self.memory, false);
-        lock(&self.shadow).clear();
-        for (tid, t) in &self.threads {
-            ptrace::detach(self.pid, *tid, &t.deliver);
-        }
-        self.threads.clear();
-        self.over = true;
-        Ok(())
+        self.detached = true;
+        self.call(Tracer::detach)
     }
 
     fn kill(&mut self) -> Result<(), TargetError> {
-        if self.over {
-            return Ok(());
-        }
-        if self.launched {
-            kill_group(self.pid);
-        } else {
-            ptrace::kill(self.pid);
-        }
-        // SIGKILL gets through a ptrace stop; the end arrives as an event.
-        self.running = true;
-        for t in self.threads.values_mut() {
-            t.doing = Doing::Running;
-        }
-        self.waiter.arm();
-        Ok(())
+        self.call(Tracer::kill)
     }
 }
 
-impl Native {
-    /// The first stop that still counts is told; true if there was one.
-    fn tell_pending(&mut self) -> bool {
-        while let Some(stop) = self.pending.pop_front() {
-            if let Why::Breakpoint(addr) = stop.why
-                && !lock(&self.shadow).contains_key(&addr)
-            {
-                continue;
-            }
-            if !self.threads.contains_key(&stop.tid.0) {
-                continue;
-            }
-            self.tell(Event::Stopped(stop));
-            return true;
+impl Drop for Native {
+    fn drop(&mut self) {
+        self.emitter.stop();
+        self.gone.wake();
+        let _tracer_ended = self.commands.send(Box::new(Tracer::quit));
+        if self.detached && self.launched {
+            // The program lives on, tied to the tracer's thread.
+            kick(self.tracer_tid);
+            return;
         }
-        false
+        let deadline = std::time::Instant::now() + DYING;
+        while std::time::Instant::now() < deadline {
+            match self.done.recv_timeout(KICK) {
+                Err(RecvTimeoutError::Timeout) => kick(self.tracer_tid),
+                _ => return,
+            }
+        }
     }
 }

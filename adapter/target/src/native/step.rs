@@ -1,168 +1,203 @@
-//! One instruction of one thread, the others held.
+//! One instruction of one thread, the breakpoint under it lifted. Must never deliver a signal before that instruction has run, and
+//! never run another thread past the lifted breakpoint.
 
 use std::time::{Duration, Instant};
 
-use super::{Doing, Native, ptrace};
-use crate::{
-    Event, Signal, StepOver, TargetError, Tid,
-    memory::{INT3, lock},
-    spawn::end_of,
-};
+use machine::Memory;
 
-/// SYSCALL.
+use super::tracer::{INT3, Pending, State, Tracer};
+use crate::{Event, Plan, Signal, StepOver, Stop, TargetError, Tid, Why, ptrace};
+
+/// `SYSCALL`.
 const SYSCALL: [u8; 2] = [0x0f, 0x05];
+/// A system call that takes longer may be waiting for another thread.
+const RELEASE: Duration = Duration::from_millis(2);
+/// Signals that an instruction raises itself.
+const FAULTS: [i32; 4] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL];
 
-/// How a wait for the step ended.
-enum Stepped {
+/// How one attempt ended.
+enum Attempt {
     Done,
-    /// A signal came first; the instruction has not run. `fault`: the instruction itself caused it.
-    Signal {
-        signal: i32,
-        fault: bool,
-    },
-    /// Another event of the thread: step again.
-    Event,
-    Ended(Event),
-    ThreadGone,
+    Again,
+    Instead(Event),
 }
 
-impl Native {
-    pub(super) fn step_one(&mut self, tid: Tid, deadline: Duration) -> Result<StepOver, TargetError> {
+impl Tracer {
+    pub(super) fn step_over(&mut self, tid: Tid, deadline: Duration) -> Result<StepOver, TargetError> {
+        match self.state {
+            State::Ended => return Ok(StepOver { instead: Some(ended(tid)), ..StepOver::default() }),
+            _ => self.need_stopped()?,
+        }
+        if self.report_pending(|t| t == tid.0) {
+            return Ok(StepOver { instead: self.outbox.pop(), ..StepOver::default() });
+        }
         let pc = ptrace::pc(tid.0).map_err(|_| TargetError::NoSuchThread(tid))?;
-        let lifted = lock(&self.shadow).get(&pc).copied();
-        if let Some(byte) = lifted {
-            self.memory.write_raw(pc, &[byte]).map_err(|_| TargetError::Unmapped(pc))?;
+        let mut code = [0; 2];
+        let known = self.memory.read(pc, &mut code).unwrap_or(0);
+        if known > 0 && code.first() == Some(&INT3) {
+            // The program's own int3 has had its effect: the stop.
+            ptrace::set_pc(tid.0, pc.wrapping_add(1)).map_err(TargetError::io("writing registers"))?;
+            return Ok(StepOver::default());
         }
-        let system_call = [pc, pc + 1].map(|a| self.byte_at(a)) == SYSCALL.map(Some);
-        let result = self.step_until_done(tid, deadline, system_call);
-        if lifted.is_some()
-            && !self.over
-            && let Err(e) = self.memory.write_raw(pc, &[INT3])
-        {
-            tracing::warn!("putting back the breakpoint at {pc:#x}: {e}");
-        }
-        result
-    }
-
-    fn byte_at(&self, addr: u64) -> Option<u8> {
-        lock(&self.shadow).get(&addr).copied().or_else(|| self.memory.raw_byte(addr))
-    }
-
-    fn step_until_done(
-        &mut self,
-        tid: Tid,
-        deadline: Duration,
-        system_call: bool,
-    ) -> Result<StepOver, TargetError> {
-        let mut out = StepOver::default();
-        let until = Instant::now() + deadline;
-        // A system call may wait for another thread (futex): those run meanwhile.
-        if system_call {
-            let others: Vec<i32> = self.threads.keys().copied().filter(|t| *t != tid.0).collect();
-            for t in others {
-                self.continue_thread(t);
-            }
-        }
-        loop {
-            ptrace::single_step(tid.0).map_err(|_| TargetError::NoSuchThread(tid))?;
-            match self.wait_for_step(tid.0, until)? {
-                Stepped::Done => break,
-                Stepped::Signal { signal, fault } => {
-                    out.pending.push((tid, Signal(signal)));
-                    if fault {
-                        break;
-                    }
-                }
-                Stepped::Event => {}
-                Stepped::Ended(e) => {
-                    self.over = true;
-                    lock(&self.shadow).clear();
-                    self.readers.tell_end_after_output(self.events.clone(), e);
-                    return Ok(out);
-                }
-                Stepped::ThreadGone => {
-                    self.threads.remove(&tid.0);
-                    break;
-                }
-            }
-        }
-        if system_call {
+        let mut step = Step {
+            tid: tid.0,
+            pc,
+            syscall: code == SYSCALL,
+            released: false,
+            lifted: false,
+            pending: Vec::new(),
+        };
+        self.lift(&mut step);
+        let result = self.until_done(&mut step, Instant::now() + deadline, deadline);
+        if self.state == State::Running {
             self.stop_all();
         }
-        Ok(out)
+        self.collect();
+        self.put_back(&mut step);
+        self.memory.drop_cache();
+        self.held.extend(step.pending.iter().copied());
+        result.map(|instead| StepOver { pending: step.pending, instead })
     }
 
-    fn wait_for_step(&mut self, tid: i32, until: Instant) -> Result<Stepped, TargetError> {
-        let mut spins = 0_u32;
-        let status = loop {
-            if let Some(status) = ptrace::wait(tid, false) {
-                break status;
+    fn lift(&self, step: &mut Step) {
+        if let Some(original) = self.memory.original(step.pc)
+            && self.vfork.is_empty()
+        {
+            step.lifted = self.write_code(step.pc, &[original]).is_ok();
+        }
+    }
+
+    /// Through any thread that stands; with a single one that is inside a system call it waits until that one stands again.
+    fn put_back(&self, step: &mut Step) {
+        if step.lifted && self.vfork.is_empty() && self.memory.original(step.pc).is_some() {
+            step.lifted = self.write_code(step.pc, &[INT3]).is_err();
+        }
+    }
+
+    fn until_done(
+        &mut self,
+        step: &mut Step,
+        until: Instant,
+        deadline: Duration,
+    ) -> Result<Option<Event>, TargetError> {
+        loop {
+            if ptrace::step(step.tid, 0).is_err() {
+                return Ok(Some(ended(Tid(step.tid))));
             }
-            spins += 1;
-            match spins {
-                0..200 => std::hint::spin_loop(),
-                200..2_000 => std::thread::yield_now(),
-                _ if Instant::now() > until => {
-                    self.bring_back(tid);
-                    return Err(TargetError::StepTimeout);
+            if let Some(t) = self.threads.get_mut(&step.tid) {
+                (t.running, t.stepping) = (true, true);
+            }
+            match self.await_step(step, until, deadline)? {
+                Attempt::Done => return Ok(None),
+                Attempt::Instead(event) => return Ok(Some(event)),
+                Attempt::Again => {}
+            }
+        }
+    }
+
+    /// Waits until the stepping thread stands.
+    fn await_step(
+        &mut self,
+        step: &mut Step,
+        until: Instant,
+        deadline: Duration,
+    ) -> Result<Attempt, TargetError> {
+        let started = Instant::now();
+        loop {
+            // The caller's kicks bring us back every millisecond.
+            match self.next_change() {
+                Ok(Some((tid, status))) => self.note(tid, status),
+                Ok(None) => {}
+                Err(_) => return Ok(Attempt::Instead(ended(Tid(step.tid)))),
+            }
+            if let Some(event) = self.outbox.pop() {
+                return Ok(Attempt::Instead(event));
+            }
+            let Some(t) = self.threads.get_mut(&step.tid) else {
+                return Ok(Attempt::Instead(ended(Tid(step.tid))));
+            };
+            if !t.running {
+                t.stepping = false;
+                let pending = t.pending.take();
+                return Ok(self.judge(step, pending));
+            }
+            if step.released && self.mind_others(step.tid) {
+                self.stop_all();
+                self.report_pending(|_| true);
+                return Ok(Attempt::Instead(self.outbox.pop().unwrap_or(ended(Tid(step.tid)))));
+            }
+            if step.syscall && !step.released && started.elapsed() >= RELEASE {
+                self.release_others(step);
+            }
+            if Instant::now() >= until {
+                // The stop that this brings is collected by the caller.
+                let _ended = ptrace::interrupt(step.tid);
+                return Err(TargetError::StepTimeout(deadline));
+            }
+        }
+    }
+
+    fn judge(&mut self, step: &mut Step, pending: Option<Pending>) -> Attempt {
+        let tid = Tid(step.tid);
+        match pending {
+            Some(Pending::StepDone) => Attempt::Done,
+            Some(Pending::Signal(s)) => {
+                let raised = FAULTS.contains(&s) && ptrace::signal_code(step.tid).is_ok_and(|c| c > 0);
+                if raised || !step.pending.contains(&(tid, Signal(s))) {
+                    step.pending.push((tid, Signal(s)));
                 }
-                _ => std::thread::sleep(Duration::from_micros(50)),
+                if raised { Attempt::Done } else { Attempt::Again }
             }
-        };
-        if !libc::WIFSTOPPED(status) {
-            return Ok(match end_of(status) {
-                Some(e) if tid == self.pid => Stepped::Ended(e),
-                _ => Stepped::ThreadGone,
-            });
+            Some(Pending::Breakpoint(addr)) => Attempt::Instead(stopped(tid, Why::Breakpoint(addr))),
+            Some(Pending::HardTrap) => Attempt::Instead(stopped(tid, Why::HardTrap)),
+            None => Attempt::Again,
         }
-        let signal = libc::WSTOPSIG(status);
-        if status >> 16 != 0 {
-            // An interrupt that was still due, or an event of the instruction (clone): not a finished step by itself.
-            return Ok(self.event_in_step(tid, status >> 16));
-        }
-        if signal == libc::SIGTRAP {
-            return Ok(Stepped::Done);
-        }
-        let synchronous = matches!(signal, libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL);
-        let fault = synchronous && ptrace::signal_code(tid).is_some_and(|c| c > 0);
-        Ok(Stepped::Signal { signal, fault })
     }
 
-    fn event_in_step(&mut self, tid: i32, event: i32) -> Stepped {
-        match event {
-            libc::PTRACE_EVENT_CLONE => {
-                if let Some(new) = ptrace::event_message(tid) {
-                    self.threads.insert(
-                        new,
-                        super::Thread { doing: Doing::Running, new: true, ..super::Thread::stopped() },
-                    );
-                    self.stop_all_but(tid);
-                }
-            }
-            libc::PTRACE_EVENT_FORK => self.let_fork_go(tid),
-            libc::PTRACE_EVENT_VFORK => self.wait_out_vfork(tid),
-            _ => {
-                if let Some(t) = self.threads.get_mut(&tid) {
-                    t.interrupt_pending = false;
-                }
-            }
+    /// The thread is inside the kernel: the breakpoint goes back, and the others may do what it waits for.
+    fn release_others(&mut self, step: &mut Step) {
+        step.released = true;
+        self.put_back(step);
+        if step.lifted {
+            // There is no other thread.
+            return;
         }
-        // The caller steps again: the instruction has not run, or its end is still to come.
-        Stepped::Event
+        self.plan = Plan::run();
+        self.run_all();
     }
 
-    fn stop_all_but(&mut self, tid: i32) {
-        if let Some(t) = self.threads.get_mut(&tid) {
-            t.doing = Doing::Stopped;
+    /// Lets others that merely changed run on. `true`: one has something to tell.
+    fn mind_others(&mut self, stepping: i32) -> bool {
+        let stands: Vec<i32> = self
+            .threads
+            .iter()
+            .filter(|(tid, t)| **tid != stepping && !t.running)
+            .map(|(tid, _)| *tid)
+            .collect();
+        for tid in stands {
+            if self.threads.get(&tid).is_some_and(|t| t.pending.is_some()) {
+                return true;
+            }
+            self.run_thread(tid);
         }
-        self.stop_all();
+        false
     }
+}
 
-    /// Stops a thread whose step did not end.
-    fn bring_back(&mut self, tid: i32) {
-        if let Some(t) = self.threads.get_mut(&tid) {
-            t.doing = Doing::Running;
-        }
-        self.stop_all();
-    }
+struct Step {
+    tid: i32,
+    pc: u64,
+    syscall: bool,
+    released: bool,
+    lifted: bool,
+    pending: Vec<(Tid, Signal)>,
+}
+
+fn stopped(tid: Tid, why: Why) -> Event {
+    Event::Stopped(Stop { tid, why })
+}
+
+/// The thread or process ended; what more there is to say is on its way as an event.
+fn ended(tid: Tid) -> Event {
+    stopped(tid, Why::Spurious)
 }
