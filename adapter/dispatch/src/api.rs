@@ -316,6 +316,8 @@ pub struct StepPlan {
     pub new_goroutine: bool,
     /// The body runs when the function returns or panics.
     pub deferred: bool,
+    /// The body is called back by the call's callee: any frame below this one on the same goroutine, or one that it starts.
+    pub callback: bool,
     /// The site is a tail jump: the body returns to this frame's caller.
     pub tail: bool,
     /// Names of the wrapper functions that may stand between the caller and the body.

@@ -49,6 +49,7 @@ fn line_calls(w: &World<'_>, cx: &Context<'_>) -> Option<Vec<CallSite>> {
     let machine = matching::machine_calls(w, &a, &on_line, &prediction);
     let matched = matching::assign(&machine, &source);
     let mut out = Vec::new();
+    let mut callbacks = Vec::new();
     for (k, call) in machine.iter().enumerate() {
         let Some(hit) = call.hit.and_then(|h| prediction.hits.get(h)) else { continue };
         let src = matched.get(k).copied().flatten();
@@ -65,8 +66,13 @@ fn line_calls(w: &World<'_>, cx: &Context<'_>) -> Option<Vec<CallSite>> {
             c.conditional = false;
         }
         devirtualised(w, cx, &mut c, call, written);
+        if src.is_none() && parsed.is_some() {
+            at_return(w, f, &mut c, call);
+        }
+        callbacks.extend(callback_rows(hit, &c, written, source.len() + machine.len() + callbacks.len()));
         join(&mut out, c, src.is_some());
     }
+    out.extend(callbacks);
     if let Some(deferred) = open_coded(&source, &out, at.line, &at.file) {
         out.extend(deferred);
     }
@@ -413,6 +419,64 @@ fn receiver_type(w: &World<'_>, cx: &Context<'_>, text: &str, _pc: u64) -> Optio
         ty = fields.iter().find(|f| &*f.name == p)?.ty;
     }
     Some(ty)
+}
+
+/// A func value that is called without the source writing it, in a function that defers: a deferred call runs.
+fn at_return(w: &World<'_>, f: image::Function<'_>, c: &mut CallSite, call: &Machine) {
+    if call.starts == Some(CallKind::Deferred) {
+        c.kind = CallKind::Deferred;
+        // No CALL of this function's reaches the body directly.
+        c.call_pc = None;
+        c.site = None;
+    } else if f.deferreturn().is_some() && c.kind == CallKind::Closure {
+        c.kind = CallKind::Deferred;
+    } else {
+        return;
+    }
+    let _ = w;
+    c.expression = None;
+    c.reason.get_or_insert_with(|| "deferred: runs as the function returns".into());
+}
+
+/// The author's code that a call into the standard library may call back.
+fn callback_rows(hit: &Hit, via: &CallSite, written: Option<&SourceCall>, first: usize) -> Vec<CallSite> {
+    let callee = via.body.as_ref().map(|b| b.qualified_name.clone()).unwrap_or_default();
+    let skipped = |name: &str| {
+        let package = image::names::package_of(name);
+        package != "main" && !package.split('/').next().unwrap_or("").contains('.')
+    };
+    let (Some(src), true) = (written, !callee.is_empty() && skipped(&callee)) else { return Vec::new() };
+    let mut out: Vec<CallSite> = Vec::new();
+    for chain in &hit.callbacks {
+        let Some(body) = chain.body.as_ref().filter(|b| !skipped(&b.qualified_name)) else { continue };
+        if out.iter().any(|c| c.body.as_ref() == Some(body)) {
+            continue;
+        }
+        out.push(CallSite {
+            kind: CallKind::Callback,
+            order: (first + out.len()) as u32,
+            expression: None,
+            via: Some(if src.text.chars().count() > 60 {
+                format!("{}(…)", src.callee)
+            } else {
+                src.text.clone()
+            }),
+            state: State::Known,
+            reason: Some(format!("called back by {}", src.callee)),
+            target: chain.links.iter().rev().find(|l| l.role == Role::Body).cloned(),
+            chain: chain.links.clone(),
+            body: Some(body.clone()),
+            interface_type: None,
+            interface_name: None,
+            interface_from: None,
+            method: None,
+            slot: None,
+            call_pc: None,
+            site: None,
+            ..via.clone()
+        });
+    }
+    out
 }
 
 /// `defer f()` that the compiler keeps in the frame (open-coded) leaves no call on its line.

@@ -43,7 +43,8 @@ pub use views::{Implementer, ItabRow, ItabTable, MethodRow, Miss};
 
 /// The call as a row of a menu (docs/PROTOCOL.md, `stepInTargets`).
 pub fn label(call: &CallSite) -> String {
-    let what = call.expression.clone().or_else(|| call.method.clone()).unwrap_or_else(|| "call".into());
+    let unwritten = if call.kind == CallKind::Deferred { "deferred call" } else { "call" };
+    let what = call.expression.clone().or_else(|| call.method.clone()).unwrap_or_else(|| unwritten.into());
     let target = call.target.as_ref().map(|t| t.name.clone());
     let mut text = match (call.kind, call.state, target) {
         (CallKind::Static, State::Known, Some(t)) => t,

@@ -69,6 +69,8 @@ pub(crate) fn machine_calls(w: &World<'_>, a: &Analysis, on_line: &[usize], p: &
             let Some(f) = w.image.functions().at(target) else { continue };
             if starts_function(f.name()) {
                 m.starts = Some(if f.name() == "runtime.newproc" { CallKind::Go } else { CallKind::Defer });
+            } else if f.name() == "runtime.deferreturn" {
+                m.starts = Some(CallKind::Deferred);
             } else if hidden(f.name()) {
                 continue;
             }

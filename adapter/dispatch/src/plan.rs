@@ -90,7 +90,8 @@ impl Engine {
         let mut plan = StepPlan { line_exits: line_exits(&w, cx), ..StepPlan::default() };
         plan.call_pc = call.call_pc;
         plan.new_goroutine = call.kind == CallKind::Go;
-        plan.deferred = matches!(call.kind, CallKind::Defer);
+        plan.deferred = matches!(call.kind, CallKind::Defer | CallKind::Deferred);
+        plan.callback = call.kind == CallKind::Callback;
         if let Some(site) = &call.site {
             plan.return_pc = (site.return_pc != 0).then_some(site.return_pc);
             plan.tail = site.tail;
@@ -109,7 +110,7 @@ impl Engine {
         match &call.body {
             Some(b) => {
                 plan.stop_at = Some(b.stop_pc);
-                plan.in_this_frame = b.inlined && call.call_pc.is_none();
+                plan.in_this_frame = b.inlined && call.call_pc.is_none() && !plan.callback;
             }
             None if plan.run_to_load.is_empty() => {
                 plan.reason = call.reason.clone().or_else(|| Some("the target isn't known".into()));

@@ -8,11 +8,13 @@ use image::InlineFrame;
 use machine::Regs;
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::abi::Place;
 use crate::api::{Chain, SiteKind};
 use crate::engine::{Analysis, World};
 use crate::exec::{self, Modelled};
 use crate::interp::{Machine, Step, V};
 use crate::resolve;
+use crate::words::{self, Word};
 
 const MAX_INSTRUCTIONS: usize = 3000;
 const MAX_PATHS: usize = 24;
@@ -20,6 +22,8 @@ const MAX_VISITS: u32 = 40;
 const MAX_FORKS_AT: u32 = 2;
 /// Instructions of other lines that may lie between parts of this one in optimised code.
 const INTERLEAVED: u32 = 24;
+/// Methods of one argument that are listed as callbacks.
+const MAX_CALLBACKS: usize = 8;
 /// Bytes that a frame slot whose address is taken may extend.
 const TAKEN_EXTENT: i64 = 128;
 
@@ -90,8 +94,8 @@ pub(crate) struct Hit {
     pub(crate) target: Option<u64>,
     pub(crate) stale: bool,
     pub(crate) conditional: bool,
-    /// Function values passed to it: argument registers that point to a func value.
-    pub(crate) callbacks: Vec<(u64, Chain)>,
+    /// Code of the author's that its arguments lead to: func values, and methods of interface values.
+    pub(crate) callbacks: Vec<Chain>,
 }
 
 #[derive(Default)]
@@ -390,6 +394,10 @@ impl<'a> Predictor<'a> {
         };
         if starts {
             self.funcval(p, &mut hit, site.kind);
+        } else if self.is_deferreturn(site.kind) {
+            let Some(chain) = self.next_deferred(&p.m) else { return };
+            hit.outcome = Outcome::Known(Box::new(chain));
+            hit.target = None;
         } else if let (Some(t), false) = (target, site.kind == SiteKind::Other) {
             let mut m = p.m.clone();
             if return_pc != 0 {
@@ -400,11 +408,11 @@ impl<'a> Predictor<'a> {
                 SiteKind::Static { .. } if self.is_runtime(t.n) => return,
                 _ => resolve::chain(&self.w, t.n, Some(m)),
             };
+            hit.callbacks = self.callbacks(p, &chain);
             hit.outcome = match chain.will_panic.clone() {
                 Some(why) => Outcome::Panics(why),
                 None => Outcome::Known(Box::new(chain)),
             };
-            hit.callbacks = self.callbacks(p);
         }
         p.events.push(hit);
     }
@@ -442,6 +450,26 @@ impl<'a> Predictor<'a> {
         }
     }
 
+    pub(crate) fn is_deferreturn(&self, kind: SiteKind) -> bool {
+        matches!(kind, SiteKind::Static { target }
+            if self.w.image.functions().at(target).is_some_and(|f| f.name() == "runtime.deferreturn"))
+    }
+
+    /// The deferred call of this frame that runs next: the newest record of the goroutine, if it is this frame's.
+    fn next_deferred(&self, m: &Machine<'a>) -> Option<Chain> {
+        let layout = self.w.image.layout();
+        let field = |s: &str, f: &str| layout.offset(s, f);
+        let g = m.reg(m.arch.g().0 as u8)?;
+        let record = m.load(g.n.wrapping_add(field("runtime.g", "_defer")?), 8, false)?;
+        if record.n == 0 {
+            return None;
+        }
+        let word = |name: &str| m.load(record.n.wrapping_add(field("runtime._defer", name)?), 8, false);
+        let same_frame = word("sp")?.n == m.sp()?.n;
+        let fv = word("fn").filter(|f| same_frame && f.n != 0)?;
+        self.closure_chain(m, fv)
+    }
+
     /// The chain of a func value when it is called with no arguments in registers.
     fn closure_chain(&self, m: &Machine<'a>, fv: V) -> Option<Chain> {
         let code = m.load(fv.n, 8, false)?;
@@ -453,24 +481,37 @@ impl<'a> Predictor<'a> {
         Some(resolve::chain(&self.w, code.n, Some(m)))
     }
 
-    /// Func values among the arguments: code that the callee may call back.
-    fn callbacks(&self, p: &Path<'a>) -> Vec<(u64, Chain)> {
+    /// Func values and interface values among the arguments that the callee declares: code that it may call back.
+    fn callbacks(&self, p: &Path<'a>, chain: &Chain) -> Vec<Chain> {
         let mut out = Vec::new();
-        for i in 0..p.m.arch.int_args().len() {
-            let Some(v) = p.m.arg(i) else { continue };
-            if v.n < 4096 || v.n % 8 != 0 {
-                continue;
-            }
-            let Some(code) = p.m.load(v.n, 8, true) else { continue };
-            let entry = self.w.image.functions().at(code.n).is_some_and(|f| f.entry() == code.n);
-            if entry
-                && self.w.image.is_text(code.n)
-                && let Some(chain) = self.closure_chain(&p.m, v)
-            {
-                out.push((v.n, chain));
+        let callee = chain.body.as_ref().and_then(|b| b.function);
+        let Some(sig) = callee.and_then(|f| self.w.engine.signature(self.w.image, f)) else { return out };
+        for param in &sig.params {
+            let Place::Int(n) = param.place else { continue };
+            let Some(v) = p.m.arg(n).filter(|v| v.n >= 4096 && v.n % 8 == 0) else { continue };
+            match words::leaf(self.w.image, param.ty, param.offset) {
+                Some(Word::Func(_)) => out.extend(self.closure_chain(&p.m, v)),
+                Some(Word::Itab(_)) => {
+                    if let (Ok(itab), Some(data)) = (self.w.image.itab(v.n, self.w.mem), p.m.arg(n + 1)) {
+                        out.extend(self.methods(&p.m, &itab, data));
+                    }
+                }
+                _ => {}
             }
         }
         out
+    }
+
+    /// The bodies of an interface value's methods.
+    fn methods(&self, m: &Machine<'a>, itab: &image::Itab, data: V) -> Vec<Chain> {
+        let one = |target: &u64| {
+            let mut m = m.clone();
+            m.forget_registers();
+            m.set_result(0, Some(data));
+            m.enter(0);
+            resolve::chain(&self.w, *target, Some(m))
+        };
+        itab.fun.iter().take(MAX_CALLBACKS).map(one).collect()
     }
 
     fn after_call(&mut self, p: &mut Path<'a>, target: Option<V>, return_pc: u64) -> Result<(), End> {

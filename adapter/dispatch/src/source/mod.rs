@@ -35,6 +35,8 @@ pub(crate) struct SourceCall {
     pub(crate) name: String,
     /// The function's expression as written.
     pub(crate) callee: String,
+    /// The whole call as written, on one line.
+    pub(crate) text: String,
     /// Of a selector: what stands before the dot.
     pub(crate) receiver: Option<String>,
     pub(crate) form: Form,

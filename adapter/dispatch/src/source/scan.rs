@@ -369,6 +369,7 @@ impl<'a> Scanner<'a> {
         let call = SourceCall {
             name: String::new(),
             callee: tidy(written),
+            text: tidy(written),
             receiver: None,
             form: Form::Range,
             indexed: false,
@@ -445,7 +446,7 @@ impl<'a> Scanner<'a> {
         let Some((start, name)) = closed.outer else { return };
         let Some(l) = self.levels.last() else { return };
         let callee = self.text.get(start.at..closed.open).unwrap_or("");
-        let (form, text, line, receiver, indexed) = match name {
+        let (form, word, line, receiver, indexed) = match name {
             Some(n) => {
                 let receiver =
                     n.dot.and_then(|d| self.text.get(start.at..d)).map(tidy).filter(|r| !r.is_empty());
@@ -455,7 +456,7 @@ impl<'a> Scanner<'a> {
             }
             None => (Form::Other, String::new(), closed.open_line, None, false),
         };
-        if form == Form::Ident && !indexed && is_builtin(&text) {
+        if form == Form::Ident && !indexed && is_builtin(&word) {
             return;
         }
         let prefix = match l.prefix {
@@ -473,8 +474,9 @@ impl<'a> Scanner<'a> {
         let span =
             Span { line: start.line, column: start.column, end_line: t.line, end_column: t.column + 1 };
         self.out.push(SourceCall {
-            name: text,
+            name: word,
             callee: tidy(callee),
+            text: tidy(self.text.get(start.at..t.at + 1).unwrap_or("")),
             receiver,
             form,
             indexed,
