@@ -27,6 +27,7 @@ mod resolve;
 mod results;
 mod scan;
 mod source;
+mod stripped;
 mod tables;
 mod typegraph;
 mod types;

@@ -25,7 +25,10 @@ pub(crate) fn of_call(t: &Typer<'_>, i: usize, loc: Loc, depth: u32) -> Set {
             {
                 return set;
             }
-            declared(t, f, n).into_iter().collect()
+            match declared(t, f, n) {
+                Some(w) => std::iter::once(w).collect(),
+                None => crate::stripped::from_returns(t, f, r),
+            }
         }
         Flow::Call(Target::Reg(_)) => dynamic(t, i, n, depth),
         _ => Set::new(),
@@ -184,11 +187,11 @@ pub(crate) fn constant_load(engine: &Engine, image: &Image, a: u64) -> Option<Wo
 }
 
 /// Method values keep their receiver from offset 8.
-pub(crate) fn wrapper_capture(image: &Image, f: Function<'_>, off: u64) -> Option<Word> {
+pub(crate) fn wrapper_capture(engine: &Engine, image: &Image, f: Function<'_>, off: u64) -> Option<Word> {
     let name = f.name().strip_suffix("-fm")?;
     let (receiver, pointer) = crate::names::receiver(name)?;
     let plain = image::names::unescape(&receiver);
-    let ty = image.find_type(&plain)?;
+    let ty = engine.named_type(image, &plain)?;
     if pointer {
         return (off == 8).then(|| Word::Ptr { ty: words::canon(image, ty), off: 0, many: false });
     }

@@ -30,6 +30,9 @@ pub(crate) type Set = BTreeSet<Word>;
 #[derive(Default)]
 pub(crate) struct Shared {
     signatures: std::sync::Mutex<FxHashMap<u32, Option<std::sync::Arc<Signature>>>>,
+    methods: std::sync::OnceLock<crate::stripped::MethodTable>,
+    callers: std::sync::OnceLock<FxHashMap<u64, Vec<u64>>>,
+    names: std::sync::OnceLock<FxHashMap<String, TypeId>>,
 }
 
 /// Parameters and results of a function with their places.
@@ -55,6 +58,8 @@ pub(crate) struct Typer<'a> {
     idom: std::cell::OnceCell<Vec<Option<usize>>>,
     /// How many functions up the creation of a closure is being looked for.
     pub(crate) creating: Cell<u32>,
+    /// How many callers or callees away from the function that was asked about.
+    pub(crate) level: Cell<u32>,
 }
 
 /// A variable of DWARF and the words of it that are somewhere.
@@ -90,6 +95,7 @@ impl<'a> Typer<'a> {
             variables: RefCell::default(),
             idom: std::cell::OnceCell::new(),
             creating: Cell::new(0),
+            level: Cell::new(0),
         }
     }
 
@@ -323,7 +329,10 @@ impl<'a> Typer<'a> {
 
     fn derive(&self, d: &Def, depth: u32) -> Set {
         if d.at == ENTRY {
-            return self.at_entry(d.loc).into_iter().collect();
+            return match self.at_entry(d.loc) {
+                Some(w) => std::iter::once(w).collect(),
+                None => crate::stripped::from_callers(self, d.loc),
+            };
         }
         // The instruction may define the location from itself.
         let mut out: Set = match d.expr {
@@ -462,7 +471,7 @@ impl<'a> Typer<'a> {
                 return words::leaf(self.image, v.ty, off - start);
             }
         }
-        results::wrapper_capture(self.image, self.f, off)
+        results::wrapper_capture(self.engine, self.image, self.f, off)
     }
 
     fn at_entry(&self, loc: Loc) -> Option<Word> {
@@ -477,7 +486,9 @@ impl<'a> Typer<'a> {
             return Some(w);
         }
         let sig = self.engine.signature(self.image, self.f.id());
-        let Some(sig) = sig.filter(|s| !s.params.is_empty()) else { return self.receiver_at_entry(loc) };
+        let Some(sig) = sig.filter(|s| !s.params.is_empty()) else {
+            return self.undescribed_dictionary(loc).or_else(|| self.receiver_at_entry(loc));
+        };
         let place = match loc {
             Loc::Reg(r) => {
                 let n = self.flow.code.arch.int_args().iter().position(|x| x.0 as R == r)?;
@@ -493,12 +504,32 @@ impl<'a> Typer<'a> {
         words::leaf(self.image, p.ty, p.offset)
     }
 
+    /// The dictionary of a shaped function without described parameters: behind a pointer receiver, else first.
+    fn undescribed_dictionary(&self, loc: Loc) -> Option<Word> {
+        let name = self.f.name();
+        if !name.contains("[go.shape.") || crate::names::is_closure(name) {
+            return None;
+        }
+        let n = match crate::names::receiver(name) {
+            Some((_, true)) => 1,
+            Some((_, false)) => return None,
+            None => 0,
+        };
+        let r = self.flow.code.arch.int_args().get(n)?.0 as R;
+        (loc == Loc::Reg(r)).then_some(Word::Dictionary)
+    }
+
+    /// Bytes between SP and the argument area at a call.
+    pub(crate) fn shift(&self) -> i64 {
+        if self.flow.code.arch == Arch::Arm64 { 8 } else { 0 }
+    }
+
     /// Wrappers may have no described parameters: the name tells the receiver.
     fn receiver_at_entry(&self, loc: Loc) -> Option<Word> {
         let Loc::Reg(r) = loc else { return None };
         let n = self.flow.code.arch.int_args().iter().position(|x| x.0 as R == r)?;
         let (name, pointer) = crate::names::receiver(self.f.name())?;
-        let ty = self.image.find_type(&image::names::unescape(&name))?;
+        let ty = self.engine.named_type(self.image, &image::names::unescape(&name))?;
         if pointer {
             return (n == 0).then(|| Word::Ptr { ty: words::canon(self.image, ty), off: 0, many: false });
         }
@@ -670,9 +701,35 @@ impl Engine {
         if let Some(s) = kept().get(&id.0) {
             return s.clone();
         }
-        let made = make_signature(image, id).map(std::sync::Arc::new);
+        let described = make_signature(image, id);
+        let made = match described {
+            None if !image.has_dwarf() => {
+                image.functions().get(id).and_then(|f| crate::stripped::signature(self, image, f))
+            }
+            d => d,
+        };
+        let made = made.map(std::sync::Arc::new);
         kept().insert(id.0, made.clone());
         made
+    }
+}
+
+impl Engine {
+    pub(crate) fn methods_by_code(&self, image: &Image) -> &crate::stripped::MethodTable {
+        self.shared.methods.get_or_init(|| crate::stripped::method_table(self, image))
+    }
+
+    /// A named type by its full name, from DWARF or among the descriptors that can be found.
+    pub(crate) fn named_type(&self, image: &Image, name: &str) -> Option<TypeId> {
+        if image.has_dwarf() {
+            return image.find_type(name);
+        }
+        let names = self.shared.names.get_or_init(|| crate::stripped::type_names(self, image));
+        names.get(name).copied()
+    }
+
+    pub(crate) fn callers(&self, image: &Image) -> &FxHashMap<u64, Vec<u64>> {
+        self.shared.callers.get_or_init(|| crate::stripped::callers(image))
     }
 }
 

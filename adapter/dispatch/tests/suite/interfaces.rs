@@ -235,7 +235,9 @@ fn real_programs_agree_with_the_compilers_record() {
     for version in versions.split(',') {
         let Some(go) = crate::common::go(version) else { continue };
         let dir = go.path.parent().unwrap().parent().unwrap().join("src");
-        for (mode, arch) in [(Mode::Opt, "amd64"), (Mode::Debug, "amd64"), (Mode::Opt, "arm64")] {
+        for (mode, arch) in
+            [(Mode::Opt, "amd64"), (Mode::Debug, "amd64"), (Mode::Stripped, "amd64"), (Mode::Opt, "arm64")]
+        {
             let name = package.replace('/', "-");
             let program = crate::common::build(&go, &name, &dir, &package, mode, arch);
             let (truth, seen) = parse(&listing(&go, &dir, &package, packages, mode, arch));
