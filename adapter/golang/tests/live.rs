@@ -17,6 +17,12 @@ mod cgo;
 #[path = "live/facts.rs"]
 mod facts;
 
+#[path = "live/panics.rs"]
+mod panics;
+
+#[path = "live/hostile.rs"]
+mod hostile;
+
 #[path = "live/goroutines.rs"]
 mod goroutines;
 
