@@ -5,6 +5,11 @@ use machine::{Arch, Regs};
 use super::FrameKind;
 use super::walk::{Next, Physical, Walk};
 
+/// Bytes of the system stack in which a C frame is looked for.
+const SCAN: u64 = 32 << 10;
+/// C calls between Go and a shared library.
+const MAX_C_FRAMES: usize = 64;
+
 impl Walk<'_> {
     pub(super) fn foreign_frame(&mut self, regs: &Regs, pc: u64, lookup_pc: u64) -> (Option<Physical>, Next) {
         let mut frame = Physical {
@@ -29,8 +34,51 @@ impl Walk<'_> {
             frame.cfa = cfa;
             return (Some(frame), next);
         }
-        let next = self.past_foreign(regs);
+        let next = match self.c_frame_above(regs) {
+            Some(up) => Next::Frame { regs: up, exact: false },
+            None => self.past_foreign(regs),
+        };
         (Some(frame), next)
+    }
+
+    /// From a shared library (libc blocks in a system call), of which no unwind tables are at hand, to the program's C function
+    /// that called it: a return address on the stack from which call frame information leads exactly to the call from Go.
+    /// Anything less exact could be a leftover.
+    fn c_frame_above(&mut self, regs: &Regs) -> Option<Regs> {
+        if !self.p.image.is_cgo() || self.owner.on_user(regs.sp()) {
+            return None;
+        }
+        let limit = self.owner.system.map_or(SCAN, |b| b.hi.saturating_sub(regs.sp()).min(SCAN));
+        for at in (regs.sp()..regs.sp().checked_add(limit)?).step_by(8) {
+            let word = self.words.get(at).ok()?;
+            if !self.p.image.is_text(word) || self.code(word.wrapping_sub(1)).is_some() {
+                continue;
+            }
+            let mut up = Regs::new(self.arch);
+            up.tls = regs.tls;
+            up.set_pc(word);
+            up.set_sp(at + 8);
+            if self.leads_to_go(up.clone()) {
+                return Some(up);
+            }
+        }
+        None
+    }
+
+    /// Call frame information leads from here to asmcgocall.
+    fn leads_to_go(&mut self, mut regs: Regs) -> bool {
+        for _ in 0..MAX_C_FRAMES {
+            let sp = regs.sp();
+            if self.p.image.unwind_cfi(&mut regs, self.p.mem).is_err() || regs.sp() <= sp {
+                return false;
+            }
+            let pc = regs.pc().wrapping_sub(1);
+            if self.code(pc).is_some() {
+                let f = self.p.image.functions().at(pc);
+                return f.is_some_and(|f| f.name().starts_with("runtime.asmcgocall"));
+            }
+        }
+        false
     }
 
     /// A call to an address without code: the return address is on top of the stack.

@@ -54,6 +54,18 @@ fn parked(p: &Process<'_>, what: &str) {
     assert!(all(&stack).contains(&"inC"), "{which}");
 }
 
+fn blocked(p: &Process<'_>, what: &str) {
+    let list = p.goroutines(1000).goroutines;
+    let g =
+        list.iter().find(|g| p.image.functions().at(g.start_pc).is_some_and(|f| f.name() == "main.blocked"));
+    let stack = p.stack(StackOf::Goroutine(g.unwrap()), 0, 1000);
+    let which = format!("{what}: {:?}", all(&stack));
+    assert_eq!(stack.incomplete, None, "{which}");
+    assert_eq!(author(&stack), ["main.blocked"], "{which}");
+    let c: Vec<&str> = all(&stack).into_iter().filter(|n| ["napping", "blockInC"].contains(n)).collect();
+    assert_eq!(c, ["napping", "blockInC"], "{which}");
+}
+
 fn in_c(stopped: &mut Stopped, what: &str) {
     let leaf = stopped.image.symbol("leafC").unwrap();
     stopped.tracer.set_breakpoint(leaf);
@@ -84,6 +96,7 @@ fn stacks_lead_through_c_and_back() {
         stopped.with(|p| {
             callbacks(p, tid, &toolchain.0);
             parked(p, &toolchain.0);
+            blocked(p, &toolchain.0);
         });
         in_c(&mut stopped, &toolchain.0);
     }

@@ -9,6 +9,7 @@ static void middle(int depth) { goCallback(depth); }
 static int outer(int depth) { middle(depth); return depth; }
 static int spin(volatile int *stop) { int n = 0; while (!*stop) n++; return n; }
 int inC(int x);
+int blockInC(int seconds);
 */
 import "C"
 
@@ -36,8 +37,11 @@ func enter() { C.outer(2) }
 
 func parked() { C.inC(1) }
 
+func blocked() { C.blockInC(100) }
+
 func main() {
 	go parked()
+	go blocked()
 	time.Sleep(100 * time.Millisecond)
 	enter()
 	C.inC(0)
