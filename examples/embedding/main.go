@@ -43,13 +43,16 @@ type Quiet struct {
 
 func (q *Quiet) Len() int { return q.Store.Len() - q.hidden }
 
+// hold hides from the compiler what is in an interface: else it would call the concrete method directly.
+func hold[T any](v T) T { return v }
+
 func main() {
 	service := &Service{Logger: Logger{"> "}, name: "api"}
-	var l Log = service
+	l := hold[Log](service)
 	fmt.Println(l.Log("through a struct")) // stop: struct
-	l = Outer{service}
+	l = hold[Log](Outer{service})
 	fmt.Println(l.Log("through a pointer")) // stop: pointer
-	var s Store = &Quiet{Store: memory{"a": "1", "b": "2"}, hidden: 1}
+	s := hold[Store](&Quiet{Store: memory{"a": "1", "b": "2"}, hidden: 1})
 	value, ok := s.Get("a") // stop: interface
 	fmt.Println(value, ok, s.Len())
 }

@@ -24,9 +24,11 @@ func logged(next Handler) Handler {
 
 func hello(path string) string { return "hello " + path }
 
+func serve(h Handler, path string) {
+	fmt.Println(h.Handle(path)) // stop: handle
+}
+
 func main() {
-	var h Handler = HandlerFunc(hello)
-	fmt.Println(h.Handle("/a")) // stop: handle
-	h = logged(logged(h))
-	fmt.Println(h.Handle("/b"))
+	serve(HandlerFunc(hello), "/a")
+	serve(logged(logged(HandlerFunc(hello))), "/b")
 }

@@ -21,11 +21,14 @@ func apply(f func(int) int, n int) int {
 	return f(n) // stop: bound
 }
 
+// hold hides from the compiler what is in the interface: else it would bind the concrete method directly.
+func hold(a Adder) Adder { return a }
+
 func main() {
 	c := &Counter{}
 	inc := c.Add
 	fmt.Println(apply(inc, 2))
-	var a Adder = c
+	a := hold(c)
 	later := a.Add
 	fmt.Println(later(3)) // stop: iface
 	expression := Adder.Add

@@ -28,13 +28,16 @@ func try(t Temperature) (degrees float64, err error) {
 	return t.Degrees(), nil // stop: nil
 }
 
+// hold hides from the compiler what is in an interface: else it would call the concrete method directly.
+func hold(t Temperature) Temperature { return t }
+
 func main() {
 	c := Celsius(21)
-	var p Temperature = &c
+	p := hold(&c)
 	fmt.Println(p.Degrees()) // stop: pointer
-	var v Temperature = c
+	v := hold(c)
 	fmt.Println(v.Degrees()) // stop: value
-	var m Temperature = byCity{"Bern": 7}
+	m := hold(byCity{"Bern": 7})
 	fmt.Println(m.Degrees()) // stop: direct
 	var missing *Celsius
 	_, err := try(missing)
