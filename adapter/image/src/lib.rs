@@ -15,6 +15,7 @@ mod lines;
 mod module;
 pub mod names;
 mod pclntab;
+mod pcvalue;
 mod queries;
 mod rtype;
 mod tls;

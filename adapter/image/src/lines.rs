@@ -8,7 +8,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::elf::le_u32;
 use crate::functions::{FuncId, Function, Functions, LineRow};
-use crate::pclntab::{PCDATA_INL_TREE, RawFunc, Run};
+use crate::pclntab::{PCDATA_INL_TREE, RawFunc};
+use crate::pcvalue::Run;
 
 /// A row with link addresses and the file as its offset in the file table.
 #[derive(Clone, Copy, Debug)]
@@ -114,11 +115,15 @@ impl Functions {
         }
         let mut out: Vec<Candidate> = Vec::new();
         let instances = f.instances();
+        let mut first = 0;
         for row in f.raw_rows() {
             if row.line == 0 || !row.file.is_some_and(|o| offsets.contains(&o)) {
                 continue;
             }
-            for (start, end, instance) in &instances {
+            // Both lists are in address order.
+            first += instances.get(first..).unwrap_or(&[]).iter().take_while(|i| i.1 <= row.start).count();
+            let overlapping = instances.get(first..).unwrap_or(&[]).iter().take_while(|i| i.0 < row.end);
+            for (start, end, instance) in overlapping {
                 let at = row.start.max(*start);
                 if at >= row.end.min(*end) {
                     continue;

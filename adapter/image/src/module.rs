@@ -137,7 +137,7 @@ fn text_sections(st: &Static, addr: u64, column: Column) -> Vec<TextSection> {
         let at = addr.checked_add(column.offset(NAME, "textsectmap")?)?;
         let (ptr, len) = (st.word(at)?, st.word(at + 8)?);
         // With one section the offsets count from moduledata.text.
-        if len < 2 || len > MAX_TEXT_SECTIONS {
+        if !(2..=MAX_TEXT_SECTIONS).contains(&len) {
             return None;
         }
         let one = |i: u64| {

@@ -4,6 +4,7 @@
 
 use crate::elf::file::LazyFile;
 use crate::elf::{Elf, le_u32, le_u64};
+use crate::pcvalue::Runs;
 
 /// Go 1.20 and newer; older magics belong to versions that are refused before.
 const MAGIC: u32 = 0xffff_fff1;
@@ -15,8 +16,6 @@ const MAX_NAME: u64 = 1 << 16;
 const MAX_FUNCS: u64 = 16 << 20;
 /// Deepest inlining believed; the compiler's budget allows far less.
 const MAX_INLINE: usize = 64;
-/// More runs in one function's table than this are a lie.
-const MAX_RUNS: usize = 1 << 20;
 
 pub(crate) const PCDATA_INL_TREE: u32 = 2;
 pub(crate) const FUNCDATA_INL_TREE: usize = 3;
@@ -73,14 +72,6 @@ pub(crate) struct RawFunc {
     nfuncdata: u8,
     /// Offset of the `_func` from the header.
     at: u64,
-}
-
-/// A run of one value in a pcvalue table, link addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Run {
-    pub(crate) start: u64,
-    pub(crate) end: u64,
-    pub(crate) value: i32,
 }
 
 /// One inlined call (runtime/symtabinl.go).
@@ -301,17 +292,8 @@ impl Pclntab {
     pub(crate) fn runs<'a>(&self, file: &'a LazyFile, f: &RawFunc, table: u32) -> Runs<'a> {
         let from = self.pctab.saturating_add(u64::from(table));
         let end = if table == 0 || table == NONE { from } else { self.pcln.min(self.size) };
-        Runs {
-            file,
-            at: self.offset.saturating_add(from),
-            end: self.offset.saturating_add(end),
-            window: &[],
-            pc: f.entry,
-            limit: f.end,
-            quantum: self.quantum,
-            value: -1,
-            count: 0,
-        }
+        let span = self.offset.saturating_add(from)..self.offset.saturating_add(end);
+        Runs::new(file, span, f.entry..f.end, self.quantum)
     }
 
     /// The value at a link address.
@@ -381,64 +363,5 @@ impl Pclntab {
             pc = parent;
         }
         (chain, pc)
-    }
-}
-
-/// Decoder of one pcvalue table: pairs of zig-zag value delta and pc delta.
-pub(crate) struct Runs<'a> {
-    file: &'a LazyFile,
-    at: u64,
-    end: u64,
-    window: &'a [u8],
-    pc: u64,
-    limit: u64,
-    quantum: u64,
-    value: i32,
-    count: usize,
-}
-
-impl Runs<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        if self.window.is_empty() {
-            let len = 512.min(self.end.checked_sub(self.at)?);
-            self.window = self.file.bytes(self.at, len)?;
-            self.at += len;
-        }
-        let (b, rest) = self.window.split_first()?;
-        self.window = rest;
-        Some(*b)
-    }
-
-    fn varint(&mut self) -> Option<u32> {
-        let mut v = 0u32;
-        for shift in (0..35).step_by(7) {
-            let b = self.byte()?;
-            v |= u32::from(b & 0x7f).checked_shl(shift).unwrap_or(0);
-            if b & 0x80 == 0 {
-                return Some(v);
-            }
-        }
-        None
-    }
-}
-
-impl Iterator for Runs<'_> {
-    type Item = Run;
-
-    fn next(&mut self) -> Option<Run> {
-        if self.pc >= self.limit || self.count >= MAX_RUNS {
-            return None;
-        }
-        let delta = self.varint()?;
-        if delta == 0 && self.count > 0 {
-            return None;
-        }
-        let signed = (delta >> 1) as i32 ^ -((delta & 1) as i32);
-        self.value = self.value.wrapping_add(signed);
-        let advance = u64::from(self.varint()?) * self.quantum;
-        let start = self.pc;
-        self.pc = self.pc.saturating_add(advance);
-        self.count += 1;
-        Some(Run { start, end: self.pc.min(self.limit), value: self.value })
     }
 }

@@ -1,4 +1,11 @@
 //! Hostile files: truncated, garbage, with flipped bytes. Nothing may panic, hang or allocate without bound.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
 
 mod common;
 
@@ -208,4 +215,33 @@ fn a_program_rebuilt_while_open_does_not_kill_us() {
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1000).unwrap();
     ask_everything(&image);
     assert!(image.is_stale());
+}
+
+/// Memory in which every word points at one function type with thousands of parameters, all of them itself.
+struct Recursive;
+
+impl Memory for Recursive {
+    fn read(&self, addr: u64, buf: &mut [u8]) -> Result<usize, machine::MemError> {
+        let mut head = [0u8; 56];
+        (head[0], head[8], head[21], head[23]) = (8, 8, 8, 19);
+        (head[48], head[49]) = (0, 0x1f);
+        for (i, b) in buf.iter_mut().enumerate() {
+            let at = (addr.wrapping_add(i as u64) & 0xffff) as usize;
+            *b = *head.get(at).unwrap_or(&0x7f_0000_0000u64.to_le_bytes()[at % 8]);
+        }
+        Ok(buf.len())
+    }
+}
+
+#[test]
+fn a_type_that_consists_of_itself_ends() {
+    let Some(t) = newest() else { return };
+    let image = Image::open(&build("kinds", t, Mode::Stripped)).unwrap();
+    let start = std::time::Instant::now();
+    let ty = image.type_of(TypeId::Runtime(0x7f_0000_0000), &Recursive).unwrap();
+    assert!(ty.name.starts_with("func(") || &*ty.name == "...");
+    assert!(start.elapsed().as_secs() < 20);
+    // Garbage everywhere is refused.
+    assert!(image.type_of(TypeId::Runtime(0x1000), &machine::NoMemory).is_err());
+    assert!(image.itab(0x7f_0000_0000, &Recursive).is_err());
 }

@@ -1,4 +1,11 @@
 //! The table of layouts against the DWARF of programs that each version of Go built.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
 
 mod common;
 

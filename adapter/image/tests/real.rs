@@ -1,5 +1,12 @@
 //! Facts about real programs of every Go version in every mode, against the toolchain's own tools and against themselves
 //! (DWARF and runtime descriptors describe the same types, pclntab and the line table the same lines).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
 
 mod common;
 

@@ -8,6 +8,7 @@ mod globals;
 pub(crate) mod lines;
 mod locate;
 pub(crate) mod scopes;
+pub(crate) mod type_index;
 pub(crate) mod types;
 pub(crate) mod units;
 
@@ -78,7 +79,7 @@ pub(crate) struct Dwarf {
     pub(crate) units: Vec<Unit>,
     /// (start, end, index in `units`) sorted by start, link addresses.
     ranges: Vec<(u64, u64, u32)>,
-    pub(crate) types: OnceLock<types::TypeIndex>,
+    pub(crate) types: OnceLock<type_index::TypeIndex>,
     /// By the offset of the function's DIE.
     pub(crate) scopes: RwLock<FxHashMap<u64, Arc<scopes::FunctionScopes>>>,
     /// Keeps what `inner` borrows; dropped last.

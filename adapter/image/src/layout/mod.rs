@@ -48,9 +48,9 @@ impl Layout {
     /// None: the version has no such field.
     pub fn offset(&self, strukt: &str, field: &str) -> Option<u64> {
         if self.exact && self.column.size(strukt).is_some() {
-            return self.column.offset(strukt, field).or_else(|| self.from_dwarf(strukt, field));
+            return self.column.offset(strukt, field).or_else(|| self.in_dwarf(strukt, field));
         }
-        self.from_dwarf(strukt, field).or_else(|| self.column.offset(strukt, field))
+        self.in_dwarf(strukt, field).or_else(|| self.column.offset(strukt, field))
     }
 
     pub fn size(&self, strukt: &str) -> Option<u64> {
@@ -65,7 +65,7 @@ impl Layout {
         dwarf().or(table)
     }
 
-    fn from_dwarf(&self, strukt: &str, field: &str) -> Option<u64> {
+    fn in_dwarf(&self, strukt: &str, field: &str) -> Option<u64> {
         let d = self.core.dwarf()?;
         d.field_offset(d.find_type(strukt)?, field)
     }
@@ -74,7 +74,7 @@ impl Layout {
     /// For the test that keeps the table honest.
     pub fn compare_with_dwarf(&self) -> Vec<(&'static str, &'static str, Option<u64>, Option<u64>)> {
         let rows = table::all_fields().into_iter();
-        rows.map(|(s, f)| (s, f, self.column.offset(s, f), self.from_dwarf(s, f))).collect()
+        rows.map(|(s, f)| (s, f, self.column.offset(s, f), self.in_dwarf(s, f))).collect()
     }
 
     pub fn version(&self) -> GoVersion {

@@ -1,6 +1,9 @@
 //! Runtime type descriptors (internal/abi/type.go) decoded from memory: works stripped, and for types made by reflect.
 //! Must never believe a descriptor: kinds, counts, lengths and depths are all bounded, names are built structurally.
 
+mod naming;
+
+use std::cell::Cell;
 use std::sync::Arc;
 
 use machine::{MemError, Memory, MemoryExt};
@@ -11,53 +14,53 @@ use crate::layout::table::Column;
 use crate::types::{Field, FuncSig, Imethod, Itab, Kind, Method, Shape, Type, TypeId};
 
 const FLAG_UNCOMMON: u8 = 1;
-const FLAG_EXTRA_STAR: u8 = 2;
-const FLAG_NAMED: u8 = 4;
-const NAME_EXPORTED: u8 = 1;
+pub(super) const FLAG_EXTRA_STAR: u8 = 2;
+pub(super) const FLAG_NAMED: u8 = 4;
+pub(super) const NAME_EXPORTED: u8 = 1;
 const NAME_TAG: u8 = 2;
 const NAME_PKG_PATH: u8 = 4;
-const NAME_EMBEDDED: u8 = 8;
+pub(super) const NAME_EMBEDDED: u8 = 8;
 
 /// Bounds of what is believed.
 const MAX_NAME: u64 = 1 << 14;
-const MAX_FULL_NAME: usize = 1 << 14;
-const MAX_DEPTH: usize = 24;
+const MAX_VISITS: u32 = 4096;
 const MAX_MEMBERS: u64 = 10_000;
 const MAX_SIZE: u64 = 1 << 47;
 
 /// Reads descriptors; static ones from the file, others from `mem`.
-#[derive(Clone, Copy)]
 pub(crate) struct Rtypes<'a> {
     core: &'a Core,
     mem: &'a dyn Memory,
+    /// Descriptors that one question may still visit: a garbage type may consist of itself a thousand times.
+    pub(super) budget: Cell<u32>,
 }
 
 /// The common head of a descriptor.
 #[derive(Clone, Copy, Debug)]
-struct Head {
-    addr: u64,
-    size: u64,
-    hash: u32,
-    flags: u8,
-    kind: Kind,
-    str_off: i32,
-    direct: bool,
+pub(super) struct Head {
+    pub(super) addr: u64,
+    pub(super) size: u64,
+    pub(super) hash: u32,
+    pub(super) flags: u8,
+    pub(super) kind: Kind,
+    pub(super) str_off: i32,
+    pub(super) direct: bool,
 }
 
 /// A decoded abi.Name.
-struct Name {
-    text: String,
-    tag: String,
-    flags: u8,
+pub(super) struct Name {
+    pub(super) text: String,
+    pub(super) tag: String,
+    pub(super) flags: u8,
     /// Package of an unexported name that is not its type's.
-    package: Option<String>,
+    pub(super) package: Option<String>,
 }
 
-type Result<T> = std::result::Result<T, MemError>;
+pub(super) type Result<T> = std::result::Result<T, MemError>;
 
 impl<'a> Rtypes<'a> {
     pub(crate) fn new(core: &'a Core, mem: &'a dyn Memory) -> Rtypes<'a> {
-        Rtypes { core, mem }
+        Rtypes { core, mem, budget: Cell::new(MAX_VISITS) }
     }
 
     fn read(&self, addr: u64, buf: &mut [u8]) -> Result<()> {
@@ -75,11 +78,11 @@ impl<'a> Rtypes<'a> {
         Ok(b)
     }
 
-    fn word(&self, addr: u64) -> Result<u64> {
+    pub(super) fn word(&self, addr: u64) -> Result<u64> {
         self.array(addr).map(u64::from_le_bytes)
     }
 
-    fn u32(&self, addr: u64) -> Result<u32> {
+    pub(super) fn u32(&self, addr: u64) -> Result<u32> {
         self.array(addr).map(u32::from_le_bytes)
     }
 
@@ -87,9 +90,9 @@ impl<'a> Rtypes<'a> {
         self.array(addr).map(u16::from_le_bytes)
     }
 
-    fn head(&self, addr: u64) -> Result<Head> {
+    pub(super) fn head(&self, addr: u64) -> Result<Head> {
         let bad = Err(MemError::Unmapped(addr));
-        if addr == 0 || addr % 8 != 0 {
+        if addr == 0 || !addr.is_multiple_of(8) {
             return bad;
         }
         let b: [u8; 48] = self.array(addr)?;
@@ -124,7 +127,7 @@ impl<'a> Rtypes<'a> {
     }
 
     /// Address of a nameOff or typeOff that `holder` contains; None for 0 and -1, and for types that reflect made.
-    fn resolve(&self, holder: u64, off: i32) -> Option<u64> {
+    pub(super) fn resolve(&self, holder: u64, off: i32) -> Option<u64> {
         let types = &self.core.module.as_ref()?.types;
         let base = self.core.run(types.start);
         let inside = types.contains(&self.core.link(holder));
@@ -155,7 +158,7 @@ impl<'a> Rtypes<'a> {
         Ok(String::from_utf8_lossy(&b).into_owned())
     }
 
-    fn name(&self, addr: u64) -> Result<Name> {
+    pub(super) fn name(&self, addr: u64) -> Result<Name> {
         let [flags] = self.array(addr)?;
         let mut at = addr.wrapping_add(1);
         let text = self.text(&mut at)?;
@@ -169,7 +172,7 @@ impl<'a> Rtypes<'a> {
     }
 
     /// A `Name` field: a pointer to the bytes, nil for none.
-    fn name_field(&self, at: u64) -> Result<Option<String>> {
+    pub(super) fn name_field(&self, at: u64) -> Result<Option<String>> {
         match self.word(at)? {
             0 => Ok(None),
             p => self.name(p).map(|n| Some(n.text)),
@@ -177,7 +180,7 @@ impl<'a> Rtypes<'a> {
     }
 
     /// Where the uncommon data of a descriptor is.
-    fn uncommon(&self, h: &Head) -> Option<u64> {
+    pub(super) fn uncommon(&self, h: &Head) -> Option<u64> {
         let base = match h.kind {
             Kind::Array => 72,
             Kind::Chan => 64,
@@ -189,131 +192,12 @@ impl<'a> Rtypes<'a> {
         (h.flags & FLAG_UNCOMMON != 0).then(|| h.addr.wrapping_add(base))
     }
 
-    fn slice(&self, at: u64) -> Result<(u64, u64)> {
+    pub(super) fn slice(&self, at: u64) -> Result<(u64, u64)> {
         let (ptr, len) = (self.word(at)?, self.word(at.wrapping_add(8))?);
         if len > MAX_MEMBERS { Err(MemError::Unmapped(at)) } else { Ok((ptr, len)) }
     }
 
-    /// Full name with import paths, as DWARF spells it.
-    fn full_name(&self, addr: u64, depth: usize) -> Result<String> {
-        let h = self.head(addr)?;
-        if depth > MAX_DEPTH {
-            return Ok("...".into());
-        }
-        if h.flags & FLAG_NAMED != 0 {
-            return self.defined_name(&h);
-        }
-        let elem = |off: u64| self.full_name(self.word(addr.wrapping_add(off))?, depth + 1);
-        let name = match h.kind {
-            Kind::Pointer => format!("*{}", elem(48)?),
-            Kind::Slice => format!("[]{}", elem(48)?),
-            Kind::Array => format!("[{}]{}", self.word(addr.wrapping_add(64))?, elem(48)?),
-            Kind::Map => format!("map[{}]{}", elem(48)?, elem(56)?),
-            Kind::Chan => {
-                let inner = elem(48)?;
-                match self.word(addr.wrapping_add(56))? & 3 {
-                    1 => format!("<-chan {inner}"),
-                    2 => format!("chan<- {inner}"),
-                    _ if inner.starts_with("<-") => format!("chan ({inner})"),
-                    _ => format!("chan {inner}"),
-                }
-            }
-            Kind::Func => format!("func{}", self.signature_name(&h, depth)?),
-            Kind::Interface => self.interface_name(&h, depth)?,
-            Kind::Struct => self.struct_name(&h, depth)?,
-            _ => self.defined_name(&h)?,
-        };
-        if name.len() > MAX_FULL_NAME { Ok("...".into()) } else { Ok(name) }
-    }
-
-    /// Name of a type that has one: `Str` has the package's name where DWARF has its path.
-    fn defined_name(&self, h: &Head) -> Result<String> {
-        let Some(at) = self.resolve(h.addr, h.str_off) else { return Ok("?".into()) };
-        let text = self.name(at)?.text;
-        let text =
-            if h.flags & FLAG_EXTRA_STAR != 0 { text.strip_prefix('*').unwrap_or(&text) } else { &text };
-        let package = match self.uncommon(h) {
-            Some(u) => self.resolve(h.addr, self.u32(u)? as i32).and_then(|a| self.name(a).ok()),
-            None => None,
-        };
-        let head = text.split('[').next().unwrap_or(text);
-        match (package, head.find('.')) {
-            (Some(p), Some(dot)) if !p.text.is_empty() => {
-                Ok(format!("{}{}", p.text, text.get(dot..).unwrap_or("")))
-            }
-            _ => Ok(text.to_string()),
-        }
-    }
-
-    fn signature_name(&self, h: &Head, depth: usize) -> Result<String> {
-        let sig = self.signature(h)?;
-        let name = |t: &TypeId| match t {
-            TypeId::Runtime(a) => self.full_name(*a, depth + 1),
-            _ => Ok("?".into()),
-        };
-        let mut params = sig.params.iter().map(name).collect::<Result<Vec<_>>>()?;
-        if sig.variadic
-            && let Some(last) = params.last_mut()
-        {
-            *last = format!("...{}", last.strip_prefix("[]").unwrap_or(last));
-        }
-        let results = sig.results.iter().map(name).collect::<Result<Vec<_>>>()?;
-        let params = params.join(", ");
-        Ok(match results.as_slice() {
-            [] => format!("({params})"),
-            [one] => format!("({params}) {one}"),
-            many => format!("({params}) ({})", many.join(", ")),
-        })
-    }
-
-    fn interface_name(&self, h: &Head, depth: usize) -> Result<String> {
-        let methods = self.interface_methods(h.addr)?;
-        if methods.is_empty() {
-            return Ok("interface {}".into());
-        }
-        let mut parts = Vec::new();
-        for m in &methods {
-            let sig = match m.ty {
-                Some(TypeId::Runtime(t)) => self.head(t).and_then(|h| self.signature_name(&h, depth + 1))?,
-                _ => "()".into(),
-            };
-            parts.push(match &m.package {
-                Some(p) => format!("{p}.{}{sig}", m.name),
-                None => format!("{}{sig}", m.name),
-            });
-        }
-        Ok(format!("interface {{ {} }}", parts.join("; ")))
-    }
-
-    fn struct_name(&self, h: &Head, depth: usize) -> Result<String> {
-        let (ptr, len) = self.slice(h.addr.wrapping_add(56))?;
-        let package = self.name_field(h.addr.wrapping_add(48))?;
-        let mut parts = Vec::new();
-        for i in 0..len {
-            let at = ptr.wrapping_add(i * 24);
-            let name = self.name(self.word(at)?)?;
-            let ty = self.full_name(self.word(at.wrapping_add(8))?, depth + 1)?;
-            let own = name.package.as_deref().or(package.as_deref());
-            let mut part = match own.filter(|_| name.flags & NAME_EXPORTED == 0) {
-                _ if name.flags & NAME_EMBEDDED != 0 => ty,
-                Some(p) => format!("{p}.{} {ty}", name.text),
-                None => format!("{} {ty}", name.text),
-            };
-            if !name.tag.is_empty() {
-                part = format!("{part} {:?}", name.tag);
-            }
-            parts.push(part);
-            if parts.iter().map(String::len).sum::<usize>() > MAX_FULL_NAME {
-                return Ok("struct {...}".into());
-            }
-        }
-        if parts.is_empty() {
-            return Ok("struct {}".into());
-        }
-        Ok(format!("struct {{ {} }}", parts.join("; ")))
-    }
-
-    fn signature(&self, h: &Head) -> Result<FuncSig> {
+    pub(super) fn signature(&self, h: &Head) -> Result<FuncSig> {
         let (ins, outs) = (self.u16(h.addr.wrapping_add(48))?, self.u16(h.addr.wrapping_add(50))?);
         let variadic = outs & 0x8000 != 0;
         let (ins, outs) = (u64::from(ins), u64::from(outs & 0x7fff));
@@ -429,7 +313,7 @@ impl<'a> Rtypes<'a> {
     /// Reads and checks an itab.
     pub(crate) fn itab(&self, addr: u64) -> Result<Itab> {
         let bad = Err(MemError::Unmapped(addr));
-        if addr == 0 || addr % 8 != 0 {
+        if addr == 0 || !addr.is_multiple_of(8) {
             return bad;
         }
         let (inter, typ) = (self.word(addr)?, self.word(addr.wrapping_add(8))?);
