@@ -15,7 +15,12 @@ const MAX_MADE: usize = 1 << 16;
 pub struct MadeTypes {
     table: RwLock<Table>,
     facts: FactsCell,
+    /// Constants by package; see [`crate::Process::constants_of`].
+    pub(crate) constants: RwLock<FxHashMap<Arc<str>, Arc<Constants>>>,
 }
+
+/// Named constants of one package: those of each type, by value.
+pub(crate) type Constants = FxHashMap<TypeId, Arc<[(String, i128)]>>;
 
 #[derive(Default)]
 struct Table {

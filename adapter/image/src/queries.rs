@@ -44,6 +44,11 @@ impl Image {
         all.into_iter().map(|(n, v, _)| (n, v)).collect()
     }
 
+    /// All constants of a package (import path) that the debug information lists: name, value, type. Reads them anew each time.
+    pub fn package_constants(&self, package: &str) -> Vec<(String, i128, Option<TypeId>)> {
+        self.core.dwarf().map_or_else(Vec::new, |d| d.constants_of(package))
+    }
+
     /// Named constant by full name.
     pub fn constant(&self, name: &str) -> Option<(i128, Option<TypeId>)> {
         self.core.dwarf()?.constant(name)

@@ -81,7 +81,7 @@ impl Text<'_> {
         }
         let b = golang::bytes(self.viewer.process, v, 0, ty.size as usize)?;
         let text = number(ty.kind, &b).ok_or_else(|| format!("unknown kind of {}", ty.name))?;
-        if is_integer(ty.kind) && ty.named {
+        if is_integer(ty.kind) && ty.named && ty.name.contains('.') {
             let n = if is_unsigned(ty.kind) {
                 i128::from(unsigned(&b))
             } else {

@@ -6,11 +6,10 @@ use crate::viewer::Viewer;
 
 /// The constant of this type with this value, or the flags that make it up.
 pub(super) fn name_of(viewer: &Viewer<'_>, id: TypeId, ty: &Type, n: i128) -> Option<String> {
-    let mut all = viewer.process.image.constants_of(id);
+    let all = viewer.process.constants_of(id);
     if all.is_empty() {
         return None;
     }
-    all.sort_by_key(|(_, value)| *value);
     let package = image::names::package_of(&ty.name);
     describe(&all, n).map(|names| {
         let short = |name: &&str| own(name, &package).to_string();

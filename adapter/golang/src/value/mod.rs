@@ -5,6 +5,7 @@
 
 mod closure;
 mod composite;
+mod constants;
 mod interface;
 mod map;
 mod map_buckets;
