@@ -178,7 +178,8 @@ fn a_command_of_the_distribution() {
         let stop = session.stopped();
         let frames = session.frames(stop.thread);
         assert_eq!(frames[0]["name"], json!(expected));
-        assert!(frames.iter().any(|frame| frame["name"] == json!("main.main")), "{frames:?}");
+        let own = |frame: &Value| frame["name"].as_str().is_some_and(|name| name.starts_with("main."));
+        assert!(frames.iter().any(own), "{frames:?}");
         for frame in frames.iter().take(4) {
             session.frame = frame["id"].as_i64();
             for local in session.locals() {

@@ -53,7 +53,8 @@ impl Session {
             id,
             name: frame.name.clone(),
             line: if source.is_some() { i64::from(frame.line.max(1)) } else { 0 },
-            column: i64::from(source.is_some()),
+            // Clients ignore it without a source, but nvim-dap takes a 0 for a position.
+            column: 1,
             source,
             instruction_pointer_reference: Some(format!("{:#x}", frame.pc)),
             presentation_hint: subtle.then(|| "subtle".into()),

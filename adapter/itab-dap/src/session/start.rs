@@ -102,9 +102,11 @@ impl Session {
             ..Default::default()
         });
         let tasks = self.tasks.clone();
+        // The client may cancel the launch itself: the reader raises that flag.
+        let asked = self.launch.responder.as_ref().map(|r| r.token().clone()).unwrap_or_default();
         let spawned = thread::Builder::new().name("build".into()).spawn(move || {
             let lines = tasks.clone();
-            let result = build::build(&request, &|| cancel.is_cancelled(), &mut |line| {
+            let result = build::build(&request, &|| cancel.is_cancelled() || asked.is_cancelled(), &mut |line| {
                 let _session_gone = lines.send(Task::BuildLine(line.to_string()));
             });
             let _session_gone = tasks.send(Task::Built(result));
