@@ -106,9 +106,10 @@ impl Session {
         let asked = self.launch.responder.as_ref().map(|r| r.token().clone()).unwrap_or_default();
         let spawned = thread::Builder::new().name("build".into()).spawn(move || {
             let lines = tasks.clone();
-            let result = build::build(&request, &|| cancel.is_cancelled() || asked.is_cancelled(), &mut |line| {
-                let _session_gone = lines.send(Task::BuildLine(line.to_string()));
-            });
+            let result =
+                build::build(&request, &|| cancel.is_cancelled() || asked.is_cancelled(), &mut |line| {
+                    let _session_gone = lines.send(Task::BuildLine(line.to_string()));
+                });
             let _session_gone = tasks.send(Task::Built(result));
         });
         if let Err(e) = spawned {
