@@ -14,7 +14,6 @@ mod error;
 mod generics;
 mod index;
 mod log;
-#[allow(clippy::module_inception)]
 mod machine;
 mod names;
 mod number;

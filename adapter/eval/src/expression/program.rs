@@ -197,3 +197,31 @@ impl Program {
         if depth == 1 && end == 1 { Ok(()) } else { Err(format!("{depth} operands at the end")) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verify(ops: Vec<Op>) -> Result<(), String> {
+        let spans = vec![Span::default(); ops.len()];
+        Program { text: "".into(), ops, spans, variables: Vec::new(), result: None, may_be_bool: false }
+            .verify()
+    }
+
+    fn push() -> Op {
+        Op::Push(Operand::Nil)
+    }
+
+    #[test]
+    fn programs_that_would_break_the_stack_or_never_end_are_found() {
+        assert_eq!(verify(vec![push()]), Ok(()));
+        assert_eq!(verify(vec![push(), Op::JumpIf { when: true, to: 3 }, push()]), Ok(()));
+        assert_eq!(verify(vec![Op::Catch { to: 3 }, push(), Op::EndCatch]), Ok(()));
+        assert!(verify(vec![]).is_err());
+        assert!(verify(vec![push(), push()]).is_err());
+        assert!(verify(vec![push(), Op::Index]).is_err());
+        assert!(verify(vec![push(), Op::JumpIf { when: true, to: 0 }, push()]).is_err(), "backwards");
+        assert!(verify(vec![push(), Op::JumpIf { when: true, to: 9 }, push()]).is_err(), "outside");
+        assert!(verify(vec![push(), push(), Op::JumpIf { when: true, to: 3 }, push()]).is_err(), "depth");
+    }
+}

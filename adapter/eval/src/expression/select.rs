@@ -75,6 +75,10 @@ impl Cx<'_> {
                 _ => return Err(format!("ambiguous selector {text}.{name}")),
             }
         }
+        if self.method_entry(start, name).is_some() {
+            let (steps, _) = self.strip_pointer(Vec::new(), ty);
+            return Ok(Path { steps, end: End::Method(start), name: name.into() });
+        }
         // The fields of what a map or channel points to in the runtime, for those who look behind it.
         if let Shape::Chan { header: Some(h), .. } | Shape::Map { header: Some(h), .. } =
             self.ty(start)?.shape
@@ -114,7 +118,13 @@ impl Cx<'_> {
             steps.push(Step::Field { offset: f.offset, ty: f.ty });
             return path(steps, End::Field(f.ty));
         }
-        self.method_entry(ty, name)?;
+        let (entry, _) = self.method_entry(ty, name)?;
+        // A wrapper in a type with embedded fields only leads to one of them, which the search is about to find.
+        let embeds = self.fields(ty).unwrap_or_default().iter().any(|f| f.embedded);
+        let function = entry.and_then(|pc| self.process.image.functions().at(pc));
+        if embeds && function.is_none_or(|f| f.is_wrapper()) {
+            return None;
+        }
         path(steps.to_vec(), End::Method(ty))
     }
 

@@ -52,7 +52,7 @@ fn garbage_memory_gives_values_or_sentences() {
             let before = Instant::now();
             support::outcome(text, &names, &scope);
             if before.elapsed() > Duration::from_millis(300) {
-                println!("seed {seed}: {text} took {:?}", before.elapsed());
+                eprintln!("seed {seed}: {text} took {:?}", before.elapsed());
             }
             scratch.clear();
         }

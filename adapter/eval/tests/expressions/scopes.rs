@@ -111,3 +111,40 @@ fn receivers_and_local_types() {
     check("value", "main.Point.value", &[("p.X * d", "int\t10"), ("p == Point{5, 6}", "bool\ttrue")]);
     check("local", "main.local", &[("t.Name", "string\ts6c6f63616c"), ("pt.Name == t.Name", "bool\ttrue")]);
 }
+
+#[test]
+fn registers_and_facts_of_the_frame() {
+    let Some(program) = support::fixture("scopes", "1.27.3", Mode::Debug, &[]) else { return };
+    let running = support::run_until_end(&program, &["value"]);
+    let image = image::Image::open(&program).unwrap();
+    let (made, scratch) = (MadeTypes::new(), Scratch::new());
+    let process = Process::new(&image, &running.memory, &[], &made);
+    let mut frame = support::frame_where(&process, |f| f.symbol == "main.Point.value");
+    frame.regs.set(machine::Reg::RAX, 0x1234);
+    let mut lanes = [0u8; 16];
+    lanes[..8].copy_from_slice(&1.5f64.to_le_bytes());
+    frame.regs.set_vectors(vec![lanes]);
+    let scope = Scope::new(&process, Some(&frame), &scratch);
+    let names = Names::of(&scope);
+    for (text, expected) in [
+        ("RAX", "uint64\t4660"),
+        ("rax + 1", "uint64\t4661"),
+        ("_RAX == 0x1234", "bool\ttrue"),
+        ("XMM0.float64[0] == 1.5", "bool\ttrue"),
+        ("XMM0.uint8[7]", "uint8\t63"),
+        ("len(XMM0.uint16)", "int\t8"),
+        (
+            "XMM0.int3",
+            "error at 1: a vector register has no lanes int3; use one of uint8, uint16, uint32, uint64, int8, int16, int32, int64, float32, float64",
+        ),
+        ("RBX", "error at 1: the register's value is not known in this frame"),
+        ("RIP == 0", "bool\tfalse"),
+        ("runtime.curg.goid", "uint64\t1"),
+        ("runtime.frameoff < 0", "bool\ttrue"),
+    ] {
+        assert_eq!(support::outcome(text, &names, &scope), expected, "{text}");
+    }
+    let (_, write) = eval::assignment(&scope, "RAX = 7").unwrap().unwrap();
+    let home = image::PieceHome::Register(machine::Reg::RAX);
+    assert_eq!(write.parts, [eval::WritePart { home, bytes: 7u64.to_le_bytes().to_vec() }]);
+}
