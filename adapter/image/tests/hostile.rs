@@ -238,9 +238,9 @@ fn a_type_that_consists_of_itself_ends() {
     let Some(t) = newest() else { return };
     let image = Image::open(&build("kinds", t, Mode::Stripped)).unwrap();
     let start = std::time::Instant::now();
-    let ty = image.type_of(TypeId::Runtime(0x7f_0000_0000), &Recursive).unwrap();
-    assert!(ty.name.starts_with("func(") || &*ty.name == "...");
-    assert!(start.elapsed().as_secs() < 20);
+    let refused = image.type_of(TypeId::Runtime(0x7f_0000_0000), &Recursive);
+    assert!(refused.is_err(), "{refused:?}");
+    assert!(start.elapsed().as_secs() < 5);
     // Garbage everywhere is refused.
     assert!(image.type_of(TypeId::Runtime(0x1000), &machine::NoMemory).is_err());
     assert!(image.itab(0x7f_0000_0000, &Recursive).is_err());

@@ -23,7 +23,7 @@ pub(super) const NAME_EMBEDDED: u8 = 8;
 
 /// Bounds of what is believed.
 const MAX_NAME: u64 = 1 << 14;
-const MAX_VISITS: u32 = 4096;
+const MAX_VISITS: u64 = 1 << 16;
 const MAX_MEMBERS: u64 = 10_000;
 const MAX_SIZE: u64 = 1 << 47;
 
@@ -31,8 +31,8 @@ const MAX_SIZE: u64 = 1 << 47;
 pub(crate) struct Rtypes<'a> {
     core: &'a Core,
     mem: &'a dyn Memory,
-    /// Descriptors that one question may still visit: a garbage type may consist of itself a thousand times.
-    pub(super) budget: Cell<u32>,
+    /// Descriptors and members that one question may still visit: a garbage type may consist of itself a thousand times.
+    budget: Cell<u64>,
 }
 
 /// The common head of a descriptor.
@@ -192,9 +192,19 @@ impl<'a> Rtypes<'a> {
         (h.flags & FLAG_UNCOMMON != 0).then(|| h.addr.wrapping_add(base))
     }
 
+    /// Takes `n` from the budget.
+    pub(super) fn spend(&self, n: u64, at: u64) -> Result<()> {
+        self.budget.set(self.budget.get().checked_sub(n).ok_or(MemError::Unmapped(at))?);
+        Ok(())
+    }
+
     pub(super) fn slice(&self, at: u64) -> Result<(u64, u64)> {
         let (ptr, len) = (self.word(at)?, self.word(at.wrapping_add(8))?);
-        if len > MAX_MEMBERS { Err(MemError::Unmapped(at)) } else { Ok((ptr, len)) }
+        if len > MAX_MEMBERS {
+            return Err(MemError::Unmapped(at));
+        }
+        self.spend(len, at)?;
+        Ok((ptr, len))
     }
 
     pub(super) fn signature(&self, h: &Head) -> Result<FuncSig> {
@@ -204,6 +214,7 @@ impl<'a> Rtypes<'a> {
         if ins + outs > MAX_MEMBERS {
             return Err(MemError::Unmapped(h.addr));
         }
+        self.spend(ins + outs, h.addr)?;
         let list = h.addr.wrapping_add(56 + if h.flags & FLAG_UNCOMMON != 0 { 16 } else { 0 });
         let one = |i: u64| self.word(list.wrapping_add(i * 8)).map(TypeId::Runtime);
         let params = (0..ins).map(one).collect::<Result<_>>()?;

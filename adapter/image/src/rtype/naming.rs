@@ -11,10 +11,9 @@ impl Rtypes<'_> {
     /// Full name with import paths, as DWARF spells it.
     pub(super) fn full_name(&self, addr: u64, depth: usize) -> Result<String> {
         let h = self.head(addr)?;
-        let Some(left) = self.budget.get().checked_sub(1).filter(|_| depth <= MAX_DEPTH) else {
+        if depth > MAX_DEPTH || self.spend(1, addr).is_err() {
             return Ok("...".into());
-        };
-        self.budget.set(left);
+        }
         if h.flags & FLAG_NAMED != 0 {
             return self.defined_name(&h);
         }
