@@ -4,6 +4,7 @@ use std::{
     fs, io,
     os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
     path::PathBuf,
+    time::Duration,
 };
 
 use crate::{TargetError, Tid};
@@ -57,15 +58,13 @@ pub(crate) fn executable(pid: i32) -> PathBuf {
     fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default()
 }
 
-/// A descriptor that becomes readable when the process has ended, traced or not.
-pub(crate) fn pidfd(pid: i32) -> io::Result<OwnedFd> {
-    // SAFETY: plain system call without pointers; a non-negative result is a fresh descriptor that nobody else owns.
-    unsafe {
-        match libc::syscall(libc::SYS_pidfd_open, pid, 0) {
-            fd if fd >= 0 => Ok(OwnedFd::from_raw_fd(fd as RawFd)),
-            _ => Err(io::Error::last_os_error()),
-        }
-    }
+/// How often a process that stands is looked at: a kill from outside shows nowhere else, as its threads wait for their tracer.
+pub(crate) const DEATH_WATCH: Duration = Duration::from_millis(200);
+
+/// Whether every thread of the process is dead, reaped or not.
+pub(crate) fn is_dead(pid: i32) -> bool {
+    let dead = |tid: i32| matches!(state(tid), None | Some('Z' | 'X'));
+    dead(pid) && threads(pid).is_ok_and(|all| all.iter().all(|t| dead(t.0)))
 }
 
 /// Sends a signal to a process, or with a negative number to a process group. Errors (it is gone) are of no interest to any caller.

@@ -102,10 +102,9 @@ impl Server {
     }
 
     /// The driver's loop. Ends with the program, or when the session is gone.
-    pub(super) fn run(&mut self, jobs: &Receiver<Job<Server>>, died: &Receiver<()>) {
+    pub(super) fn run(&mut self, jobs: &Receiver<Job<Server>>) {
         let packets = self.connection.packets().clone();
         let end = self.end.clone().unwrap_or_else(never);
-        let mut died = died.clone();
         while !self.over {
             // Packets are taken here only while the program runs; otherwise they are answers.
             let stops = if self.running || self.killing { packets.clone() } else { never() };
@@ -119,17 +118,19 @@ impl Server {
                     Err(_) => self.on_eof(),
                 },
                 recv(end) -> e => self.on_end(e.ok()),
-                recv(died) -> d => {
-                    // Killed from outside while it stood: the server says how it ended once it is told to go on.
-                    died = never();
-                    if d.is_ok() && !self.running && !self.over && !self.killing && self.vcont(";c").is_ok() {
-                        self.running = true;
-                    }
-                }
+                default(process::DEATH_WATCH) => self.look_for_death(),
             }
         }
         self.connection.close();
         self.reap_server();
+    }
+
+    /// If the program was killed while it stood, the server says how it ended once it is told to go on.
+    fn look_for_death(&mut self) {
+        let stands = !self.running && !self.over && !self.killing;
+        if stands && process::is_dead(self.pid) && self.vcont(";c").is_ok() {
+            self.running = true;
+        }
     }
 
     fn session_is_gone(&mut self) {

@@ -18,7 +18,7 @@ use std::{
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, Sender, bounded, never};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use self::{connection::Connection, driver::Server};
 use crate::{
@@ -27,9 +27,7 @@ use crate::{
     keeper::Keeper,
     memory::ProcMemory,
     output::{Emitter, Outputs},
-    permission,
-    process::{self, Wake},
-    ptrace,
+    permission, process, ptrace,
     spawn::{Prepared, Running},
 };
 
@@ -172,10 +170,8 @@ fn start(
     let (mem, theirs) = (Arc::clone(&memory), emitter.clone());
     let path = server.to_path_buf();
     let version = version_of(server);
-    let over = Arc::new(Wake::new()?);
-    let died = watch_end(pid, &over)?;
     let driver = move || {
-        let _finish = (finish, WakeOnDrop(over));
+        let _finish = finish;
         // The server is forked here: it dies with this thread, which lives as long as the session needs it.
         let started = spawn_server(&path, pid).and_then(|(child, stream)| {
             let connection = Connection::new(stream)?;
@@ -187,7 +183,7 @@ fn start(
         match started {
             Ok(mut s) => {
                 if ready_tx.send(Ok(())).is_ok() {
-                    s.run(&job_queue, &died);
+                    s.run(&job_queue);
                 }
             }
             Err(e) => {
@@ -211,35 +207,6 @@ fn start(
         description,
         detached: false,
     }))
-}
-
-/// Ends the exit watch together with the driver.
-struct WakeOnDrop(Arc<Wake>);
-
-impl Drop for WakeOnDrop {
-    fn drop(&mut self) {
-        self.0.wake();
-    }
-}
-
-/// Becomes ready when the process has ended, whether or not the server has noticed. Without pidfd (before Linux 5.3): never.
-fn watch_end(pid: i32, over: &Arc<Wake>) -> Result<Receiver<()>, TargetError> {
-    let theirs = Arc::clone(over);
-    let Ok(pidfd) = process::pidfd(pid) else { return Ok(never()) };
-    let (tx, died) = bounded(1);
-    let watch = move || {
-        use std::os::fd::AsRawFd;
-        let [ended, quit] =
-            process::poll([(pidfd.as_raw_fd(), libc::POLLIN), (theirs.fd(), libc::POLLIN)], -1);
-        if ended != 0 && quit == 0 {
-            let _session_gone = tx.send(());
-        }
-    };
-    thread::Builder::new()
-        .name("exit watch".into())
-        .spawn(watch)
-        .map_err(TargetError::io("starting a thread"))?;
-    Ok(died)
 }
 
 /// "gdbserver 13.1", asked for while the program starts.

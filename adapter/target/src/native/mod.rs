@@ -16,12 +16,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use machine::{Arch, Memory, Regs};
 
 use crate::{
-    Event, LaunchSpec, Plan, StepOver, Target, TargetError, Tid,
-    keeper::DYING,
-    memory::ProcMemory,
-    output::Emitter,
-    process::{self, Wake, poll},
-    spawn::Prepared,
+    Event, LaunchSpec, Plan, StepOver, Target, TargetError, Tid, keeper::DYING, memory::ProcMemory,
+    output::Emitter, process, spawn::Prepared,
 };
 use tracer::{Command, Tracer};
 
@@ -36,7 +32,6 @@ struct Native {
     done: Receiver<()>,
     tracer_tid: i32,
     emitter: Emitter,
-    gone: Arc<Wake>,
     launched: bool,
     detached: bool,
 }
@@ -80,33 +75,7 @@ fn start(
         })
         .map_err(TargetError::io("starting a thread"))?;
     let (tracer_tid, pid, memory) = answered.recv().unwrap_or(Err(TargetError::Ended))?;
-    let gone = Arc::new(Wake::new()?);
-    watch_end(pid, commands.clone(), tracer_tid, gone.clone())?;
-    Ok(Box::new(Native { pid, memory, commands, done, tracer_tid, emitter, gone, launched, detached: false }))
-}
-
-/// Tells the tracer when the process ends while nobody waits for it: killed from outside at a stop.
-fn watch_end(pid: i32, commands: Sender<Command>, tracer: i32, gone: Arc<Wake>) -> Result<(), TargetError> {
-    // Kernels before 5.3 have no pidfd; then the end is seen at the next resume.
-    let Ok(pidfd) = process::pidfd(pid) else { return Ok(()) };
-    std::thread::Builder::new()
-        .name("exit watch".into())
-        .spawn(move || {
-            use std::os::fd::AsRawFd;
-            loop {
-                let [ended, quit] = poll([(pidfd.as_raw_fd(), libc::POLLIN), (gone.fd(), libc::POLLIN)], -1);
-                if quit != 0 {
-                    return;
-                }
-                if ended != 0 {
-                    let _tracer_ended = commands.send(Box::new(Tracer::process_is_dead));
-                    kick(tracer);
-                    return;
-                }
-            }
-        })
-        .map(drop)
-        .map_err(TargetError::io("starting a thread"))
+    Ok(Box::new(Native { pid, memory, commands, done, tracer_tid, emitter, launched, detached: false }))
 }
 
 /// The signal that takes the tracer out of `waitid`: the second real-time one, of no meaning to anybody else in the adapter.
@@ -227,7 +196,6 @@ impl Target for Native {
 impl Drop for Native {
     fn drop(&mut self) {
         self.emitter.stop();
-        self.gone.wake();
         let _tracer_ended = self.commands.send(Box::new(Tracer::quit));
         if self.detached && self.launched {
             // The program lives on, tied to the tracer's thread.

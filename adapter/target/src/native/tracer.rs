@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use machine::Regs;
 
 use crate::{
@@ -161,9 +161,10 @@ impl Tracer {
                 self.emitter.post(event);
             }
             if self.state != State::Running {
-                match inbox.recv() {
+                match inbox.recv_timeout(process::DEATH_WATCH) {
                     Ok(command) => command(&mut self),
-                    Err(_) => break,
+                    Err(RecvTimeoutError::Timeout) => self.look_for_death(),
+                    Err(RecvTimeoutError::Disconnected) => break,
                 }
             } else if let Ok(command) = inbox.try_recv() {
                 command(&mut self);
@@ -249,9 +250,9 @@ impl Tracer {
         self.quit = true;
     }
 
-    /// The process was killed while it stood: go and see how it ended.
-    pub(super) fn process_is_dead(&mut self) {
-        if self.state == State::Stopped {
+    /// If the process was killed while it stood, the wait for its end begins.
+    fn look_for_death(&mut self) {
+        if self.state == State::Stopped && process::is_dead(self.pid) {
             self.await_death();
         }
     }
