@@ -123,6 +123,10 @@ impl Server {
         }
         self.connection.close();
         self.reap_server();
+        // What the session still asks is answered ("ended") until it drops its end: a job left in the queue would never be.
+        for job in jobs {
+            job(self);
+        }
     }
 
     /// If the program was killed while it stood, the server says how it ended once it is told to go on.
