@@ -5,7 +5,7 @@ use wire::Refusal;
 
 /// Every way in which a request can be refused. The numbers are Delve's where it has one (service/dap/error_ids.go).
 #[derive(Clone, Debug)]
-pub enum Refused {
+pub(crate) enum Refused {
     /// A launch that failed: text of the cause.
     Launch(String),
     Attach(String),
@@ -20,7 +20,6 @@ pub enum Refused {
     Unsupported(String),
     Threads(String),
     StackTrace(String),
-    Scopes(String),
     Variables(String),
     Evaluate(String),
     SetVariable(String),
@@ -63,7 +62,6 @@ impl Refused {
             }
             Refused::Threads(s) => (2002, format!("Unable to list goroutines: {s}"), false),
             Refused::StackTrace(s) => (2004, format!("Unable to produce stack trace: {s}"), false),
-            Refused::Scopes(s) => (2005, format!("Unable to list locals: {s}"), false),
             Refused::Variables(s) => (2008, format!("Unable to look up variable: {s}"), false),
             Refused::Evaluate(s) => (2009, format!("Unable to evaluate expression: {s}"), false),
             Refused::SetVariable(s) => (2010, format!("Unable to set variable: {s}"), true),

@@ -23,7 +23,7 @@ extern "C" fn on_signal(signal: libc::c_int) {
 }
 
 /// Catches SIGINT, SIGTERM and SIGHUP from now on; each arrives as its number.
-pub fn install() -> std::io::Result<Receiver<i32>> {
+pub(crate) fn install() -> std::io::Result<Receiver<i32>> {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     PIPE.store(OwnedFd::into_raw_fd(write), Ordering::Relaxed);
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {

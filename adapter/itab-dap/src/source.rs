@@ -8,9 +8,9 @@ use std::{
 
 /// One rule of `substitutePath`: `from` on the client's side, `to` as the binary has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Substitution {
-    pub from: String,
-    pub to: String,
+pub(crate) struct Substitution {
+    pub(crate) from: String,
+    pub(crate) to: String,
 }
 
 /// Files larger than this are not read for call columns, 16 MiB.
@@ -18,37 +18,28 @@ const MAX_SOURCE: u64 = 16 << 20;
 
 /// Maps paths both ways and reads source text once.
 #[derive(Default)]
-pub struct Sources {
+pub(crate) struct Sources {
     rules: Vec<Substitution>,
     text: Mutex<HashMap<String, Option<Arc<str>>>>,
 }
 
 impl Sources {
-    pub fn new(rules: Vec<Substitution>) -> Self {
+    pub(crate) fn new(rules: Vec<Substitution>) -> Self {
         Sources { rules, text: Mutex::default() }
     }
 
-    pub fn rules(&self) -> &[Substitution] {
-        &self.rules
-    }
-
-    pub fn set_rules(&mut self, rules: Vec<Substitution>) {
-        self.rules = rules;
-        self.text = Mutex::default();
-    }
-
     /// Client's path -> the path in the binary.
-    pub fn to_server(&self, path: &str) -> String {
+    pub(crate) fn to_server(&self, path: &str) -> String {
         self.rules.iter().find_map(|r| substitute(path, &r.from, &r.to)).unwrap_or_else(|| clean(path))
     }
 
     /// Path in the binary -> the client's path.
-    pub fn to_client(&self, path: &str) -> String {
+    pub(crate) fn to_client(&self, path: &str) -> String {
         self.rules.iter().find_map(|r| substitute(path, &r.to, &r.from)).unwrap_or_else(|| path.to_string())
     }
 
     /// The text of a file named as the binary names it; `None` if it can't be read here.
-    pub fn text(&self, server_path: &str) -> Option<Arc<str>> {
+    pub(crate) fn text(&self, server_path: &str) -> Option<Arc<str>> {
         let mut cache = self.text.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         cache
             .entry(server_path.to_string())

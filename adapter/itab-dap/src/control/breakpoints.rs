@@ -11,7 +11,7 @@ use super::table::BreakpointId;
 
 /// What a breakpoint was set on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// Client's path, line asked for.
     Source {
         path: String,
@@ -27,39 +27,39 @@ pub enum Place {
 
 /// What DAP calls the breakpoint's options, as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    pub condition: Option<String>,
-    pub hit_condition: Option<String>,
-    pub log_message: Option<String>,
+pub(crate) struct Options {
+    pub(crate) condition: Option<String>,
+    pub(crate) hit_condition: Option<String>,
+    pub(crate) log_message: Option<String>,
 }
 
 /// One user breakpoint.
-pub struct Breakpoint {
-    pub id: BreakpointId,
-    pub place: Place,
-    pub options: Options,
-    pub condition: Option<Program>,
-    pub hit_condition: Option<HitCondition>,
-    pub log: Option<LogTemplate>,
+pub(crate) struct Breakpoint {
+    pub(crate) id: BreakpointId,
+    pub(crate) place: Place,
+    pub(crate) options: Options,
+    pub(crate) condition: Option<Program>,
+    pub(crate) hit_condition: Option<HitCondition>,
+    pub(crate) log: Option<LogTemplate>,
     /// Run-time addresses; empty when unverified.
-    pub addrs: Vec<u64>,
+    pub(crate) addrs: Vec<u64>,
     /// The line it really went to.
-    pub line: Option<u32>,
+    pub(crate) line: Option<u32>,
     /// Path on this machine, as the compiler wrote it.
-    pub file: Option<String>,
+    pub(crate) file: Option<String>,
     /// Why it is not verified, or a remark.
-    pub message: Option<String>,
+    pub(crate) message: Option<String>,
     /// Hits whose condition was true.
-    pub hits: u64,
+    pub(crate) hits: u64,
 }
 
 impl Breakpoint {
-    pub fn verified(&self) -> bool {
+    pub(crate) fn verified(&self) -> bool {
         !self.addrs.is_empty()
     }
 
     /// Counts a hit whose condition was true, and says whether it stops.
-    pub fn count_hit(&mut self) -> bool {
+    pub(crate) fn count_hit(&mut self) -> bool {
         self.hits += 1;
         self.hit_condition.as_ref().is_none_or(|h| h.holds(self.hits))
     }
@@ -67,39 +67,39 @@ impl Breakpoint {
 
 /// All user breakpoints.
 #[derive(Default)]
-pub struct Breakpoints {
+pub(crate) struct Breakpoints {
     list: BTreeMap<BreakpointId, Breakpoint>,
     last_id: i64,
 }
 
 impl Breakpoints {
-    pub fn next_id(&mut self) -> BreakpointId {
+    pub(crate) fn next_id(&mut self) -> BreakpointId {
         self.last_id += 1;
         BreakpointId(self.last_id)
     }
 
-    pub fn insert(&mut self, b: Breakpoint) {
+    pub(crate) fn insert(&mut self, b: Breakpoint) {
         self.list.insert(b.id, b);
     }
 
-    pub fn get(&self, id: BreakpointId) -> Option<&Breakpoint> {
+    pub(crate) fn get(&self, id: BreakpointId) -> Option<&Breakpoint> {
         self.list.get(&id)
     }
 
-    pub fn get_mut(&mut self, id: BreakpointId) -> Option<&mut Breakpoint> {
+    pub(crate) fn get_mut(&mut self, id: BreakpointId) -> Option<&mut Breakpoint> {
         self.list.get_mut(&id)
     }
 
-    pub fn remove(&mut self, id: BreakpointId) -> Option<Breakpoint> {
+    pub(crate) fn remove(&mut self, id: BreakpointId) -> Option<Breakpoint> {
         self.list.remove(&id)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Breakpoint> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Breakpoint> {
         self.list.values()
     }
 
     /// Ids of the breakpoints whose place is in the group that a set request replaces.
-    pub fn group(&self, mut same: impl FnMut(&Place) -> bool) -> Vec<BreakpointId> {
+    pub(crate) fn group(&self, mut same: impl FnMut(&Place) -> bool) -> Vec<BreakpointId> {
         self.list.values().filter(|b| same(&b.place)).map(|b| b.id).collect()
     }
 }

@@ -19,14 +19,14 @@ use super::table::{AddressTable, Owner};
 const STEP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The stopped or running program.
-pub struct Inferior {
+pub(crate) struct Inferior {
     target: Box<dyn Target>,
     events: Receiver<Event>,
     /// Events that arrived while something else was awaited; handled before new ones.
     backlog: VecDeque<Event>,
-    pub image: Arc<Image>,
-    pub made: Arc<MadeTypes>,
-    pub engine: Arc<Engine>,
+    pub(crate) image: Arc<Image>,
+    pub(crate) made: Arc<MadeTypes>,
+    pub(crate) engine: Arc<Engine>,
     memory: Arc<dyn Memory>,
     /// Registers read so far at this stop.
     threads: Vec<ThreadState>,
@@ -39,7 +39,7 @@ pub struct Inferior {
 }
 
 impl Inferior {
-    pub fn new(target: Box<dyn Target>, events: Receiver<Event>, image: Arc<Image>) -> Self {
+    pub(crate) fn new(target: Box<dyn Target>, events: Receiver<Event>, image: Arc<Image>) -> Self {
         let memory = target.memory();
         Inferior {
             target,
@@ -57,52 +57,48 @@ impl Inferior {
         }
     }
 
-    pub fn target(&mut self) -> &mut dyn Target {
+    pub(crate) fn target(&mut self) -> &mut dyn Target {
         &mut *self.target
     }
 
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         self.target.pid()
     }
 
-    pub fn description(&self) -> String {
+    pub(crate) fn description(&self) -> String {
         self.target.description()
     }
 
     /// The channel the session selects on.
-    pub fn events(&self) -> &Receiver<Event> {
+    pub(crate) fn events(&self) -> &Receiver<Event> {
         &self.events
     }
 
     /// An event that was set aside earlier.
-    pub fn next_backlog(&mut self) -> Option<Event> {
+    pub(crate) fn next_backlog(&mut self) -> Option<Event> {
         self.backlog.pop_front()
     }
 
-    pub fn set_aside(&mut self, e: Event) {
+    pub(crate) fn set_aside(&mut self, e: Event) {
         self.backlog.push_back(e);
     }
 
-    pub fn memory(&self) -> &Arc<dyn Memory> {
+    pub(crate) fn memory(&self) -> &Arc<dyn Memory> {
         &self.memory
     }
 
     /// The process as far as its threads have been read; see [`Self::read_thread`] and [`Self::read_all_threads`].
-    pub fn process(&self) -> Process<'_> {
+    pub(crate) fn process(&self) -> Process<'_> {
         Process::new(&self.image, &*self.memory, &self.threads, &self.made)
     }
 
     /// The same over another memory: one with a budget and a cancel token.
-    pub fn process_over<'a>(&'a self, mem: &'a dyn Memory) -> Process<'a> {
+    pub(crate) fn process_over<'a>(&'a self, mem: &'a dyn Memory) -> Process<'a> {
         Process::new(&self.image, mem, &self.threads, &self.made)
     }
 
-    pub fn threads(&self) -> &[ThreadState] {
-        &self.threads
-    }
-
     /// A thread's registers at this stop, read once.
-    pub fn read_thread(&mut self, tid: Tid) -> Result<&ThreadState, TargetError> {
+    pub(crate) fn read_thread(&mut self, tid: Tid) -> Result<&ThreadState, TargetError> {
         if let Some(i) = self.threads.iter().position(|t| t.tid == tid.0)
             && self.threads.get(i).is_some()
         {
@@ -114,7 +110,7 @@ impl Inferior {
     }
 
     /// Registers of every thread, once per stop. Costs 0.05 to 0.4 ms a thread through gdbserver. A thread that is gone is left out.
-    pub fn read_all_threads(&mut self) -> Result<(), TargetError> {
+    pub(crate) fn read_all_threads(&mut self) -> Result<(), TargetError> {
         if self.all_threads_read {
             return Ok(());
         }
@@ -126,7 +122,7 @@ impl Inferior {
     }
 
     /// Writes registers of a thread, at the target and in what was read.
-    pub fn write_regs(&mut self, tid: Tid, regs: &Regs) -> Result<(), TargetError> {
+    pub(crate) fn write_regs(&mut self, tid: Tid, regs: &Regs) -> Result<(), TargetError> {
         self.target.write_regs(tid, regs)?;
         if let Some(t) = self.threads.iter_mut().find(|t| t.tid == tid.0) {
             t.regs = regs.clone();
@@ -134,37 +130,37 @@ impl Inferior {
         Ok(())
     }
 
-    pub fn write_memory(&mut self, addr: u64, bytes: &[u8]) -> Result<(), TargetError> {
+    pub(crate) fn write_memory(&mut self, addr: u64, bytes: &[u8]) -> Result<(), TargetError> {
         self.target.write_memory(addr, bytes)
     }
 
     // ---- breakpoints
 
-    pub fn arm(&mut self, addr: u64, owner: Owner) -> Result<(), TargetError> {
+    pub(crate) fn arm(&mut self, addr: u64, owner: Owner) -> Result<(), TargetError> {
         self.table.add(&mut *self.target, addr, owner)
     }
 
-    pub fn disarm_where(&mut self, gone: impl Fn(Owner) -> bool) -> Result<(), TargetError> {
+    pub(crate) fn disarm_where(&mut self, gone: impl Fn(Owner) -> bool) -> Result<(), TargetError> {
         self.table.remove_where(&mut *self.target, gone)
     }
 
-    pub fn owners(&self, addr: u64) -> Vec<Owner> {
+    pub(crate) fn owners(&self, addr: u64) -> Vec<Owner> {
         self.table.owners(addr)
     }
 
-    pub fn forget_breakpoints(&mut self) {
+    pub(crate) fn forget_breakpoints(&mut self) {
         self.table.forget_all();
     }
 
     // ---- running
 
     /// A thread's breakpoint hit was taken note of: it is stepped over before the next resume.
-    pub fn note_hit(&mut self, tid: Tid) {
+    pub(crate) fn note_hit(&mut self, tid: Tid) {
         self.at_breakpoint = Some(tid);
     }
 
     /// A signal stopped a thread; it is delivered with the next resume.
-    pub fn note_signal(&mut self, tid: Tid, signal: Signal) {
+    pub(crate) fn note_signal(&mut self, tid: Tid, signal: Signal) {
         self.signals.push((tid, signal));
     }
 
@@ -175,7 +171,7 @@ impl Inferior {
     }
 
     /// Lets everything run. `from` is the thread that the user looked at: a breakpoint set at its pc meanwhile does not hit at once.
-    pub fn resume(&mut self, from: Option<Tid>) -> Result<(), TargetError> {
+    pub(crate) fn resume(&mut self, from: Option<Tid>) -> Result<(), TargetError> {
         if !self.backlog.is_empty() {
             // An event of the last run is not handled yet; it decides. The session takes it from the backlog.
             self.forget_stop();
@@ -210,7 +206,7 @@ impl Inferior {
     }
 
     /// Executes one instruction of `tid`, a breakpoint under it lifted. True if another event came instead (it is in the backlog).
-    pub fn step_instruction(&mut self, tid: Tid) -> Result<bool, TargetError> {
+    pub(crate) fn step_instruction(&mut self, tid: Tid) -> Result<bool, TargetError> {
         let r = self.target.step_over(tid, STEP_DEADLINE)?;
         self.forget_stop();
         self.at_breakpoint = None;
@@ -224,17 +220,17 @@ impl Inferior {
         }
     }
 
-    pub fn interrupt(&mut self) -> Result<(), TargetError> {
+    pub(crate) fn interrupt(&mut self) -> Result<(), TargetError> {
         self.target.interrupt()
     }
 
     /// Lets go of the program, breakpoints removed, held signals handed back.
-    pub fn detach(&mut self) -> Result<(), TargetError> {
+    pub(crate) fn detach(&mut self) -> Result<(), TargetError> {
         self.disarm_where(|_| true)?;
         self.target.detach()
     }
 
-    pub fn kill(&mut self) -> Result<(), TargetError> {
+    pub(crate) fn kill(&mut self) -> Result<(), TargetError> {
         self.target.kill()
     }
 }

@@ -8,7 +8,7 @@ use machine::{MemoryExt, Regs};
 
 /// When the body runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reached {
+pub(crate) enum Reached {
     ByCall,
     /// `go`: in the goroutine that the call starts.
     InNewGoroutine,
@@ -18,15 +18,15 @@ pub enum Reached {
 
 /// Where a step into a call arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Landing {
-    pub stop_pc: u64,
+pub(crate) struct Landing {
+    pub(crate) stop_pc: u64,
     /// The body returns here, through wrappers; `None` for tail calls and what does not return to the line.
-    pub return_pc: Option<u64>,
-    pub reached: Reached,
+    pub(crate) return_pc: Option<u64>,
+    pub(crate) reached: Reached,
     /// Function whose body it is, as the user reads it.
-    pub body: String,
+    pub(crate) body: String,
     /// What happened on the way that a user should know: the body was inlined, or folded away.
-    pub remark: Option<String>,
+    pub(crate) remark: Option<String>,
 }
 
 /// Runtime functions that take a func value and run it later, with the way they do.
@@ -38,7 +38,7 @@ const STARTERS: &[(&str, Reached)] = &[
 ];
 
 /// Follows the call at which the thread with these registers stands.
-pub fn landing(engine: &Engine, process: &Process<'_>, regs: &Regs, site: &Site) -> Result<Landing, String> {
+pub(crate) fn landing(engine: &Engine, process: &Process<'_>, regs: &Regs, site: &Site) -> Result<Landing, String> {
     let image = process.image;
     let mem = process.mem;
     if let SiteKind::Static { target } = site.kind {

@@ -7,17 +7,17 @@ use image::{Function, Image};
 
 /// What was found for a name.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Located {
-    pub addrs: Vec<u64>,
-    pub file: String,
-    pub line: u32,
+pub(crate) struct Located {
+    pub(crate) addrs: Vec<u64>,
+    pub(crate) file: String,
+    pub(crate) line: u32,
 }
 
 /// Candidates named in an ambiguity, at most.
 const MAX_NAMED: usize = 8;
 
 /// Finds the places of a function breakpoint. The error is a sentence for the user.
-pub fn locate(image: &Image, spec: &str, body_of: impl Fn(u64) -> Option<u64>) -> Result<Located, String> {
+pub(crate) fn locate(image: &Image, spec: &str, body_of: impl Fn(u64) -> Option<u64>) -> Result<Located, String> {
     let spec = spec.trim();
     if spec.is_empty() {
         return Err("the function's name is empty".into());
@@ -177,7 +177,7 @@ fn without_star(name: &str) -> String {
 }
 
 /// `pkg.F[go.shape.int]` -> `pkg.F`; nested brackets too.
-pub fn without_type_arguments(name: &str) -> String {
+pub(crate) fn without_type_arguments(name: &str) -> String {
     let mut depth = 0_u32;
     name.chars()
         .filter(|c| match c {
@@ -195,7 +195,7 @@ pub fn without_type_arguments(name: &str) -> String {
 }
 
 /// `a.b/c.(*T).M` -> (`a.b/c`, `(*T).M`), dots of the path kept.
-pub fn split_package(name: &str) -> (&str, &str) {
+pub(crate) fn split_package(name: &str) -> (&str, &str) {
     let end = name.find('[').unwrap_or(name.len());
     let head = name.get(..end).unwrap_or(name);
     let slash = head.rfind('/').map_or(0, |i| i + 1);

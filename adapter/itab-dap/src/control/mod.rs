@@ -1,10 +1,10 @@
 //! Control of the program: breakpoints, steps, signals, resuming. Knows the target and Go's stacks; nothing of DAP.
 
-pub mod breakpoints;
-pub mod inferior;
-pub mod landing;
-pub mod locate;
-pub mod plan;
-pub mod results;
-pub mod step;
-pub mod table;
+pub(crate) mod breakpoints;
+pub(crate) mod inferior;
+pub(crate) mod landing;
+pub(crate) mod locate;
+pub(crate) mod plan;
+pub(crate) mod results;
+pub(crate) mod step;
+pub(crate) mod table;

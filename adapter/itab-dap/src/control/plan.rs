@@ -16,29 +16,29 @@ const MAX_CALLERS: usize = 8;
 
 /// A place in a function where a source-level step can stop.
 #[derive(Clone, Debug)]
-pub struct Row {
-    pub pc: u64,
-    pub line: u32,
-    pub file: Arc<str>,
+pub(crate) struct Row {
+    pub(crate) pc: u64,
+    pub(crate) line: u32,
+    pub(crate) file: Arc<str>,
     /// Inlined calls around the pc; 0 in the function itself.
-    pub depth: usize,
+    pub(crate) depth: usize,
 }
 
 /// Rows and range bodies of functions, kept for the session (an image never changes).
 #[derive(Default)]
-pub struct RowCache {
+pub(crate) struct RowCache {
     rows: HashMap<FuncId, Arc<[Row]>>,
     bodies: HashMap<FuncId, Arc<[FuncId]>>,
 }
 
 impl RowCache {
     /// Statement starts of a function from the end of its prologue on, one for each run of rows of one line.
-    pub fn rows(&mut self, image: &Image, f: Function<'_>) -> Arc<[Row]> {
+    pub(crate) fn rows(&mut self, image: &Image, f: Function<'_>) -> Arc<[Row]> {
         self.rows.entry(f.id()).or_insert_with(|| rows_of(image, f)).clone()
     }
 
     /// The range-over-func bodies (`F-range1`, nested ones too) of a function that is not one itself.
-    pub fn range_bodies(&mut self, image: &Image, f: Function<'_>) -> Arc<[FuncId]> {
+    pub(crate) fn range_bodies(&mut self, image: &Image, f: Function<'_>) -> Arc<[FuncId]> {
         self.bodies
             .entry(f.id())
             .or_insert_with(|| {
@@ -78,13 +78,13 @@ fn rows_of(image: &Image, f: Function<'_>) -> Arc<[Row]> {
 }
 
 /// What is known of the frame in which the step begins.
-pub struct Start<'a> {
-    pub process: &'a Process<'a>,
-    pub stack: &'a Stack,
-    pub origin: &'a Origin,
-    pub engine: &'a Engine,
+pub(crate) struct Start<'a> {
+    pub(crate) process: &'a Process<'a>,
+    pub(crate) stack: &'a Stack,
+    pub(crate) origin: &'a Origin,
+    pub(crate) engine: &'a Engine,
     /// Inlined calls around the frame that the user looks at (0: the physical function).
-    pub depth: usize,
+    pub(crate) depth: usize,
 }
 
 impl Start<'_> {
@@ -93,7 +93,7 @@ impl Start<'_> {
     }
 
     /// Every other line of the function and of its range bodies; with `into_inlined`, also inlined bodies of the current line.
-    pub fn lines(&self, cache: &mut RowCache, into_inlined: bool) -> Vec<Temporary> {
+    pub(crate) fn lines(&self, cache: &mut RowCache, into_inlined: bool) -> Vec<Temporary> {
         let image = self.process.image;
         let mut out = Vec::new();
         let Some(f) = self.physical() else { return out };
@@ -139,7 +139,7 @@ impl Start<'_> {
     }
 
     /// Rows of the frames that an inlined frame was inlined into: where stepping out of it arrives.
-    pub fn outer_rows(&self, cache: &mut RowCache) -> Vec<Temporary> {
+    pub(crate) fn outer_rows(&self, cache: &mut RowCache) -> Vec<Temporary> {
         let Some(f) = self.physical() else { return Vec::new() };
         cache
             .rows(self.process.image, f)
@@ -154,7 +154,7 @@ impl Start<'_> {
     }
 
     /// Return addresses in the frames above: the next one that the author wrote, and more for panics that are recovered further up.
-    pub fn callers(&self) -> Vec<Temporary> {
+    pub(crate) fn callers(&self) -> Vec<Temporary> {
         let mut out: Vec<Temporary> = Vec::new();
         let mut below: Option<&Frame> = None;
         for frame in self.stack.frames.iter().filter(|f| !f.inlined) {
@@ -184,7 +184,7 @@ impl Start<'_> {
     }
 
     /// The deferred call that runs first if the goroutine panics now.
-    pub fn deferred(&self) -> Vec<Temporary> {
+    pub(crate) fn deferred(&self) -> Vec<Temporary> {
         let Some(g) = self.process.goroutine(self.origin.goid) else { return Vec::new() };
         let next = self.process.deferred(&g, self.stack).into_iter().next();
         let Some(pc) = next.map(|d| d.entry).filter(|e| *e != 0) else { return Vec::new() };
@@ -196,7 +196,7 @@ impl Start<'_> {
 }
 
 /// Where a breakpoint on a function goes: the end of the prologue of the body that the author wrote, behind wrappers.
-pub fn body_of(engine: &Engine, image: &Image, mem: &dyn Memory, entry: u64) -> Option<u64> {
+pub(crate) fn body_of(engine: &Engine, image: &Image, mem: &dyn Memory, entry: u64) -> Option<u64> {
     let f = image.functions().at(entry)?;
     if !f.is_wrapper() {
         return Some(f.prologue_end());

@@ -8,10 +8,10 @@ use machine::Regs;
 
 /// What a function gave back, for the frame it returned to.
 #[derive(Clone, Debug)]
-pub struct Returned {
-    pub function: String,
+pub(crate) struct Returned {
+    pub(crate) function: String,
     /// Name of the result (`~r0` where it has none) and its value.
-    pub values: Vec<(String, Value)>,
+    pub(crate) values: Vec<(String, Value)>,
 }
 
 /// Nested deeper than this no type fits into registers.
@@ -25,7 +25,7 @@ struct Part {
 }
 
 /// The results of `function`, whose caller stands right behind the call. `None` if it has none or they are not known.
-pub fn results_after_return(process: &Process<'_>, function: FuncId, regs: &Regs) -> Option<Returned> {
+pub(crate) fn results_after_return(process: &Process<'_>, function: FuncId, regs: &Regs) -> Option<Returned> {
     let f = process.image.functions().get(function)?;
     let signature = process.image.signature(function)?;
     let mut ints = regs.arch().int_args().iter().map(|r| regs.get(*r));

@@ -12,7 +12,7 @@ use image::FuncId;
 
 /// What the user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StepKind {
+pub(crate) enum StepKind {
     Next,
     In,
     Out,
@@ -24,29 +24,27 @@ pub enum StepKind {
 
 /// Where the step began.
 #[derive(Clone, Debug)]
-pub struct Origin {
-    pub goid: u64,
-    pub function: Option<FuncId>,
+pub(crate) struct Origin {
+    pub(crate) goid: u64,
+    pub(crate) function: Option<FuncId>,
     /// stack.hi - CFA of the physical frame, in bytes.
-    pub frame_offset: u64,
+    pub(crate) frame_offset: u64,
     /// The frame of the function whose range-over-func body this is: (function, frame_offset); itself otherwise.
-    pub group: (Option<FuncId>, u64),
-    pub file: String,
-    pub line: u32,
-    pub pc: u64,
+    pub(crate) group: (Option<FuncId>, u64),
+    pub(crate) file: String,
+    pub(crate) line: u32,
+    pub(crate) pc: u64,
 }
 
 /// Who may accept a hit of a temporary breakpoint.
 #[derive(Clone, Debug)]
-pub enum Accept {
+pub(crate) enum Accept {
     /// The same goroutine, the very frame.
     Frame(u64),
     /// The same goroutine, in the group's function at its offset, or in one of its range bodies with that frame on the stack.
     Group,
     /// The same goroutine, a frame below the offset, called from `return_pc` directly or through wrappers (if given).
     Callee { below: u64, return_pc: Option<u64> },
-    /// The same goroutine, wherever.
-    Goroutine,
     /// Another goroutine than the step's, whose stack is body, wrappers, goexit.
     NewGoroutine,
     /// The same goroutine, called by the runtime because of a panic.
@@ -57,7 +55,7 @@ pub enum Accept {
 
 /// What an accepted hit means.
 #[derive(Clone, Debug)]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// The step is over: an ordinary stop.
     Arrived,
     /// The step is over: back in the caller; results of the function that returned are in registers.
@@ -72,24 +70,24 @@ pub enum Meaning {
 
 /// One temporary breakpoint.
 #[derive(Clone, Debug)]
-pub struct Temporary {
-    pub addr: u64,
-    pub accept: Accept,
-    pub meaning: Meaning,
+pub(crate) struct Temporary {
+    pub(crate) addr: u64,
+    pub(crate) accept: Accept,
+    pub(crate) meaning: Meaning,
 }
 
 /// The step in progress.
-pub struct Step {
-    pub kind: StepKind,
-    pub origin: Origin,
-    pub temporaries: Vec<Temporary>,
+pub(crate) struct Step {
+    pub(crate) kind: StepKind,
+    pub(crate) origin: Origin,
+    pub(crate) temporaries: Vec<Temporary>,
     /// Calls of the line that `Meaning::Call` refers to.
-    pub calls: Vec<Arc<Site>>,
+    pub(crate) calls: Vec<Arc<Site>>,
 }
 
 impl Step {
     /// True if this hit counts for the step. `frame` is the top frame of the thread that hit.
-    pub fn accepts(&self, process: &Process<'_>, frame: &Frame, goid: Option<u64>, t: &Temporary) -> bool {
+    pub(crate) fn accepts(&self, process: &Process<'_>, frame: &Frame, goid: Option<u64>, t: &Temporary) -> bool {
         let same = goid == Some(self.origin.goid);
         match &t.accept {
             Accept::Frame(offset) => same && frame.frame_offset == *offset,
@@ -98,7 +96,6 @@ impl Step {
                 same && frame.frame_offset > *below
                     && return_pc.is_none_or(|pc| called_from(process, frame, pc, *below))
             }
-            Accept::Goroutine => same,
             Accept::NewGoroutine => goid.is_some() && !same && starts_goroutine(process, frame),
             Accept::DeferredByPanic => same && matches!(deferred_by(process, frame), Some(DeferredBy::Panic)),
             Accept::Deferred => same && deferred_by(process, frame).is_some(),

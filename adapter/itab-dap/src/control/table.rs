@@ -8,26 +8,24 @@ use target::{Target, TargetError};
 
 /// A user-visible breakpoint's id, as DAP sees it. Never reused in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BreakpointId(pub i64);
+pub(crate) struct BreakpointId(pub i64);
 
 /// The debugger's own stops in the runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Internal {
+pub(crate) enum Internal {
     /// `runtime.fatalpanic`: an unrecovered panic, deferred calls have run.
     UnrecoveredPanic,
     /// `runtime.throw`, `runtime.fatal`.
     FatalThrow,
     /// `runtime.gopanic`: every panic at its origin.
     AnyPanic,
-    /// `runtime.recovery`: a panic has been recovered.
-    RecoveredPanic,
     /// `main.main`, for stopOnEntry.
     Entry,
 }
 
 /// Who wants a stop at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Owner {
+pub(crate) enum Owner {
     User(BreakpointId),
     Internal(Internal),
     /// Index into the current step's list of temporaries.
@@ -36,13 +34,13 @@ pub enum Owner {
 
 /// The table of armed addresses.
 #[derive(Default)]
-pub struct AddressTable {
+pub(crate) struct AddressTable {
     owners: BTreeMap<u64, Vec<Owner>>,
 }
 
 impl AddressTable {
     /// Adds an owner; writes the breakpoint when it is the first one.
-    pub fn add(&mut self, target: &mut dyn Target, addr: u64, owner: Owner) -> Result<(), TargetError> {
+    pub(crate) fn add(&mut self, target: &mut dyn Target, addr: u64, owner: Owner) -> Result<(), TargetError> {
         let list = self.owners.entry(addr).or_default();
         if list.is_empty()
             && let Err(e) = target.set_breakpoint(addr)
@@ -58,7 +56,7 @@ impl AddressTable {
 
     /// Removes every address of the owners for which `gone` is true. A breakpoint that can't be removed is kept in the table
     /// (the target still shadows it) and the first error is returned.
-    pub fn remove_where(
+    pub(crate) fn remove_where(
         &mut self,
         target: &mut dyn Target,
         gone: impl Fn(Owner) -> bool,
@@ -82,14 +80,14 @@ impl AddressTable {
     }
 
     /// The owners at an address, users first.
-    pub fn owners(&self, addr: u64) -> Vec<Owner> {
+    pub(crate) fn owners(&self, addr: u64) -> Vec<Owner> {
         let mut v = self.owners.get(&addr).cloned().unwrap_or_default();
         v.sort();
         v
     }
 
     /// After exec all addresses are void: forgets them without touching the target.
-    pub fn forget_all(&mut self) {
+    pub(crate) fn forget_all(&mut self) {
         self.owners.clear();
     }
 }

@@ -62,7 +62,7 @@ impl Session {
                 ("panic", self.panic_text(&frame, which, goid))
             }
             Internal::FatalThrow => ("fatal error", self.throw_text(&frame)),
-            Internal::RecoveredPanic | Internal::Entry => return None,
+            Internal::Entry => return None,
         };
         Some(Reported::exception(shown, id, text))
     }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 const FIRST: i64 = 1000;
 
 /// Handles of one kind.
-pub struct Handles<T> {
+pub(crate) struct Handles<T> {
     next: i64,
     live: HashMap<i64, T>,
 }
@@ -19,7 +19,7 @@ impl<T> Default for Handles<T> {
 }
 
 impl<T> Handles<T> {
-    pub fn add(&mut self, value: T) -> i64 {
+    pub(crate) fn add(&mut self, value: T) -> i64 {
         let id = self.next;
         self.next += 1;
         self.live.insert(id, value);
@@ -27,18 +27,18 @@ impl<T> Handles<T> {
     }
 
     /// Puts a newer value behind a live id.
-    pub fn replace(&mut self, id: i64, value: T) {
+    pub(crate) fn replace(&mut self, id: i64, value: T) {
         if let Some(slot) = self.live.get_mut(&id) {
             *slot = value;
         }
     }
 
-    pub fn get(&self, id: i64) -> Option<&T> {
+    pub(crate) fn get(&self, id: i64) -> Option<&T> {
         self.live.get(&id)
     }
 
     /// The stop is over: everything handed out is refused from now on.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.live.clear();
     }
 }

@@ -44,7 +44,7 @@ use crate::{
 
 /// What the client is connected by: decides what a closed stream means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
+pub(crate) enum Transport {
     Stdio,
     Socket,
 }
@@ -127,7 +127,7 @@ pub(crate) struct Session {
 const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Runs one session over a pair of streams until the client is gone or has disconnected.
-pub fn serve<R, W>(read: R, write: W, transport: Transport)
+pub(crate) fn serve<R, W>(read: R, write: W, transport: Transport)
 where
     R: Read + Send + 'static,
     W: Write + Send + 'static,

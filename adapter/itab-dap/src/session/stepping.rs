@@ -50,7 +50,21 @@ impl Session {
             return Err(why);
         }
         self.step = Some(step);
+        self.enter_call_here(from);
         self.resume_from(from)
+    }
+
+    /// The thread may stand on a CALL of the line already: that instruction is stepped over, its breakpoint never hits.
+    fn enter_call_here(&mut self, from: Option<Tid>) {
+        let (Some(tid), Some(step)) = (from, self.step.as_ref()) else { return };
+        let pc = step.origin.pc;
+        let here = step.temporaries.iter().find(|t| t.addr == pc).map(|t| t.meaning.clone());
+        if let Some(Meaning::Call { index }) = here
+            && let Some(frame) = self.top_frame(tid)
+            && frame.pc == pc
+        {
+            self.enter_call(tid, &frame, index);
+        }
     }
 
     /// Removes the temporary breakpoints of a step that is over.
