@@ -212,7 +212,7 @@ const KNOWN_STD_ROOTS: &[&str] = &[
 ];
 
 /// `*` within one path element, `...` across elements.
-fn glob_matches(glob: &str, text: &str) -> bool {
+pub(crate) fn glob_matches(glob: &str, text: &str) -> bool {
     match glob.find(['*', '?']).or_else(|| glob.find("...")) {
         None => glob == text,
         Some(_) => matches_from(glob.as_bytes(), text.as_bytes(), 0),

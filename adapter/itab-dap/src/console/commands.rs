@@ -9,7 +9,9 @@ use super::{Answer, COMMANDS, Command, parse};
 use crate::{
     control::breakpoints::Place,
     error::Refused,
-    requests::{breakpoints::parse_address, dispatch::target_text, evaluate::Place as Context},
+    requests::{
+        breakpoints::parse_address, dispatch::target_text, evaluate::Place as Context, views::TableFilter,
+    },
     session::{Detail, KNOWN_FILTERS, KnownCall, Session, State},
 };
 
@@ -49,6 +51,9 @@ impl Session {
             }
             "dispatch" => self.dispatch_command(&c.rest, a),
             "itab" => self.itab_command(&c.rest, a),
+            "itabs" => self.itabs_command(&c.rest),
+            "implementers" => self.implementers_command(&c.rest),
+            "methods" => self.methods_command(&c.rest, a),
             "goroutines" => self.goroutines_command(&c.rest),
             "goroutine" => self.goroutine_command(&c.rest),
             "regs" => self.regs_command(a),
@@ -172,6 +177,58 @@ impl Session {
             let children = eval::children(&look.view, &view, eval::Page::default()).items;
             std::iter::once(view).chain(children).collect()
         })
+    }
+
+    fn itabs_command(&mut self, rest: &str) -> Answer {
+        self.itabs_asked = true;
+        let mut filter = TableFilter::default();
+        for word in rest.split_whitespace() {
+            match word {
+                "new" => filter.only_new = true,
+                w if filter.interface.is_none() => filter.interface = Some(w.to_string()),
+                w => filter.concrete = Some(w.to_string()),
+            }
+        }
+        match self.itab_rows(&filter) {
+            Ok((rows, incomplete)) => {
+                let mut lines: Vec<String> = rows
+                    .iter()
+                    .map(|(r, new)| {
+                        let origin = if r.is_static { "static" } else { "runtime" };
+                        let new = if *new { " new" } else { "" };
+                        format!(
+                            "{:#x} {} as {} ({origin}){new}",
+                            r.itab.addr, r.concrete_type, r.interface_type
+                        )
+                    })
+                    .collect();
+                lines.extend(incomplete);
+                Answer::Text(if lines.is_empty() { "no itabs".into() } else { lines.join("\n") })
+            }
+            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+        }
+    }
+
+    fn implementers_command(&mut self, rest: &str) -> Answer {
+        let (name, near) = match rest.strip_suffix(" near") {
+            Some(name) => (name.trim(), true),
+            None => (rest, false),
+        };
+        match self.implementers(name, near) {
+            Ok(rows) if rows.is_empty() => Answer::Text(format!("nothing in the program implements {name}")),
+            Ok(rows) => Answer::Text(rows.iter().map(implementer_row).collect::<Vec<_>>().join("\n")),
+            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+        }
+    }
+
+    fn methods_command(&mut self, rest: &str, a: &t::EvaluateArguments) -> Answer {
+        let rows =
+            self.methods(Some(rest), None, None).or_else(|_| self.methods(None, Some(rest), a.frame_id));
+        match rows {
+            Ok(rows) if rows.is_empty() => Answer::Text("no methods".into()),
+            Ok(rows) => Answer::Text(rows.iter().map(method_row).collect::<Vec<_>>().join("\n")),
+            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+        }
     }
 
     fn goroutines_command(&mut self, rest: &str) -> Answer {
@@ -364,6 +421,22 @@ fn row(c: &KnownCall) -> String {
             format!("{} {what} -> {}{reason}{done}", c.site.order, target_text(&c.site))
         }
     }
+}
+
+fn implementer_row(i: &dispatch::Implementer) -> String {
+    let itab = if i.has_itab { ", has an itab" } else { "" };
+    let doubt = if i.maybe { " (maybe: the linker removed a method's type)" } else { "" };
+    let missing =
+        i.missing.as_ref().map(|(m, why)| format!(" misses {m}: {}", why.as_str())).unwrap_or_default();
+    format!("{}{itab}{doubt}{missing}", i.concrete_type)
+}
+
+fn method_row(m: &dispatch::MethodRow) -> String {
+    let slot = m.slot.map(|s| format!("{s} ")).unwrap_or_default();
+    let link = m.link.as_ref().map(|l| format!(" {} {:#x}", l.name, l.address)).unwrap_or_default();
+    let from = m.promoted_from.as_ref().map(|p| format!(" promoted from {p}")).unwrap_or_default();
+    let removed = if m.removed { " removed by the linker" } else { "" };
+    format!("{slot}{}{link}{from}{removed}", m.name)
 }
 
 fn help() -> String {

@@ -38,7 +38,12 @@ const STARTERS: &[(&str, Reached)] = &[
 ];
 
 /// Follows the call at which the thread with these registers stands.
-pub(crate) fn landing(engine: &Engine, process: &Process<'_>, regs: &Regs, site: &Site) -> Result<Landing, String> {
+pub(crate) fn landing(
+    engine: &Engine,
+    process: &Process<'_>,
+    regs: &Regs,
+    site: &Site,
+) -> Result<Landing, String> {
     let image = process.image;
     let mem = process.mem;
     if let SiteKind::Static { target } = site.kind {

@@ -17,7 +17,11 @@ pub(crate) struct Located {
 const MAX_NAMED: usize = 8;
 
 /// Finds the places of a function breakpoint. The error is a sentence for the user.
-pub(crate) fn locate(image: &Image, spec: &str, body_of: impl Fn(u64) -> Option<u64>) -> Result<Located, String> {
+pub(crate) fn locate(
+    image: &Image,
+    spec: &str,
+    body_of: impl Fn(u64) -> Option<u64>,
+) -> Result<Located, String> {
     let spec = spec.trim();
     if spec.is_empty() {
         return Err("the function's name is empty".into());

@@ -87,7 +87,13 @@ pub(crate) struct Step {
 
 impl Step {
     /// True if this hit counts for the step. `frame` is the top frame of the thread that hit.
-    pub(crate) fn accepts(&self, process: &Process<'_>, frame: &Frame, goid: Option<u64>, t: &Temporary) -> bool {
+    pub(crate) fn accepts(
+        &self,
+        process: &Process<'_>,
+        frame: &Frame,
+        goid: Option<u64>,
+        t: &Temporary,
+    ) -> bool {
         let same = goid == Some(self.origin.goid);
         match &t.accept {
             Accept::Frame(offset) => same && frame.frame_offset == *offset,

@@ -40,7 +40,12 @@ pub(crate) struct AddressTable {
 
 impl AddressTable {
     /// Adds an owner; writes the breakpoint when it is the first one.
-    pub(crate) fn add(&mut self, target: &mut dyn Target, addr: u64, owner: Owner) -> Result<(), TargetError> {
+    pub(crate) fn add(
+        &mut self,
+        target: &mut dyn Target,
+        addr: u64,
+        owner: Owner,
+    ) -> Result<(), TargetError> {
         let list = self.owners.entry(addr).or_default();
         if list.is_empty()
             && let Err(e) = target.set_breakpoint(addr)

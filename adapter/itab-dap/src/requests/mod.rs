@@ -8,3 +8,4 @@ mod execution;
 mod stack;
 pub(crate) mod threads;
 pub(crate) mod variables;
+pub(crate) mod views;

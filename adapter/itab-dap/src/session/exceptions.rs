@@ -1,5 +1,8 @@
 //! Panics and fatal errors: the debugger's own breakpoints in the runtime, and what is said at them.
 
+use std::sync::Arc;
+
+use dispatch::{Context, Scope};
 use golang::{Frame, Interface, Value};
 use machine::MemoryExt;
 use target::Tid;
@@ -14,6 +17,10 @@ use crate::{
 /// Names of the filters of `setExceptionBreakpoints`.
 pub(crate) const KNOWN_FILTERS: &[&str] = &["unrecovered-panic", "runtime-fatal-throw", "panic"];
 
+/// Frames between the panic and the instruction that faulted.
+const FAULT_FRAMES: usize = 40;
+/// The nil check of a receiver stands at most this far before the load of its method.
+const NIL_CHECK_BYTES: u64 = 64;
 /// Bytes of a runtime message, at most.
 const MAX_MESSAGE: usize = 64 << 10;
 /// Frames in `exceptionInfo`'s stack trace.
@@ -64,6 +71,12 @@ impl Session {
             Internal::FatalThrow => ("fatal error", self.throw_text(&frame)),
             Internal::Entry => return None,
         };
+        let text = match which {
+            Internal::UnrecoveredPanic | Internal::AnyPanic => {
+                shown.and_then(|g| self.nil_call_text(g)).unwrap_or(text)
+            }
+            _ => text,
+        };
         Some(Reported::exception(shown, id, text))
     }
 
@@ -95,6 +108,38 @@ impl Session {
         })
         .flatten()
         .unwrap_or_else(|| "the value given to panic can't be read".into())
+    }
+
+    /// A call through a nil interface, told as the source writes it: `s.deps.store (main.Store) is nil, calling Get`.
+    fn nil_call_text(&mut self, goid: u64) -> Option<String> {
+        let stack = self.stack_of(goid, 0, FAULT_FRAMES).ok()?;
+        let signal = stack.frames.iter().position(|f| f.symbol == "runtime.sigpanic")?;
+        let fault = stack.frames.get(signal + 1)?;
+        let sources = Arc::clone(&self.sources);
+        let inf = self.inferior.as_ref()?;
+        let function = fault.function?;
+        let sites = inf.engine.sites(&inf.image, function);
+        // The fault is at the load of the method, or at the nil check a little before it.
+        let near = |load: u64| load >= fault.pc && load - fault.pc < NIL_CHECK_BYTES;
+        let site = sites.iter().find(|s| s.line == fault.line && s.loads.iter().any(|l| near(l.pc)))?;
+        let cx = Context {
+            image: &inf.image,
+            mem: &**inf.memory(),
+            regs: &fault.regs,
+            top: true,
+            inline_depth: fault.inline_depth,
+            source: &*sources,
+        };
+        let call =
+            inf.engine.call_sites(&cx, Scope::Line).into_iter().find(|c| c.call_pc == Some(site.pc))?;
+        let method = call.method?;
+        let written = call.expression?;
+        let receiver =
+            written.strip_suffix(method.as_str())?.trim_end().strip_suffix('.')?.trim_end().to_string();
+        let interface = call.interface_name.map(|i| format!(" ({i})")).unwrap_or_default();
+        Some(format!(
+            "{receiver}{interface} is nil, calling {method}: invalid memory address or nil pointer dereference"
+        ))
     }
 
     /// The runtime's message: a string in the first two argument registers.

@@ -107,6 +107,9 @@ pub(crate) struct Session {
     pause_wanted: Option<u64>,
     step: Option<Step>,
     pub(crate) returned: Option<crate::control::results::Returned>,
+    /// Itabs of the last stop, once somebody has asked for the table.
+    pub(crate) known_itabs: Option<std::collections::HashSet<u64>>,
+    pub(crate) itabs_asked: bool,
     /// Values that expressions made at this stop.
     pub(crate) scratch: eval::Scratch,
     rows: RowCache,
@@ -174,6 +177,8 @@ impl Session {
             pause_wanted: None,
             step: None,
             returned: None,
+            known_itabs: None,
+            itabs_asked: false,
             scratch: eval::Scratch::new(),
             rows: RowCache::default(),
             breakpoints: Breakpoints::default(),

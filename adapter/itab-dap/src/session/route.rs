@@ -61,6 +61,9 @@ routes! {
     rq::Locations, Stopped, |s, a, r| s.on_locations(a, r);
     itab::Dispatch, Stopped, |s, a, r| s.on_itab_dispatch(a, r);
     itab::DispatchStep, Stopped, |s, a, r| s.on_itab_dispatch_step(a, r);
+    itab::Table, Stopped, |s, a, r| s.on_itab_table(a, r);
+    itab::Implementers, Stopped, |s, a, r| s.on_itab_implementers(a, r);
+    itab::Methods, Stopped, |s, a, r| s.on_itab_methods(a, r);
 }
 
 impl Session {

@@ -92,6 +92,8 @@ impl Session {
 
     fn start_build(&mut self, config: LaunchConfig) {
         let cancel = CancelToken::new();
+        // The client's own `cancel` of the launch request ends the build too.
+        let asked = self.launch.responder.as_ref().map(|r| r.token().clone()).unwrap_or_default();
         let request = BuildRequest::new(&config, &self.directory);
         self.launch.config = Some(config);
         self.launch.cancel = Some(cancel.clone());
@@ -133,6 +135,11 @@ impl Session {
                 let (binary, cwd) = (built.binary.clone(), built.package_directory.clone());
                 self.launch.built = Some(built);
                 self.start_launched(&binary, cwd.as_deref());
+            }
+            Task::Built(Err(build::BuildError::Cancelled)) => {
+                self.launch.started = false;
+                self.state = State::Starting;
+                self.cancel_build();
             }
             Task::Built(Err(e)) => self.launch_failed(e.to_string()),
         }

@@ -106,15 +106,15 @@ impl Server {
         let packets = self.connection.packets().clone();
         let end = self.end.clone().unwrap_or_else(never);
         while !self.over {
-            // Packets are taken here only while the program runs; otherwise they are answers.
-            let stops = if self.running || self.killing { packets.clone() } else { never() };
+            // Answers are taken by the jobs that ask; what comes between jobs is a stop, or the server's end.
             select! {
                 recv(jobs) -> job => match job {
                     Ok(job) => job(self),
                     Err(_) => self.session_is_gone(),
                 },
-                recv(stops) -> p => match p {
-                    Ok(p) => self.on_received(p),
+                recv(packets) -> p => match p {
+                    Ok(p) if self.running => self.on_received(p),
+                    Ok(_) => {}
                     Err(_) => self.on_eof(),
                 },
                 recv(end) -> e => self.on_end(e.ok()),
