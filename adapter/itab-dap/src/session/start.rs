@@ -92,8 +92,6 @@ impl Session {
 
     fn start_build(&mut self, config: LaunchConfig) {
         let cancel = CancelToken::new();
-        // The client's own `cancel` of the launch request ends the build too.
-        let asked = self.launch.responder.as_ref().map(|r| r.token().clone()).unwrap_or_default();
         let request = BuildRequest::new(&config, &self.directory);
         self.launch.config = Some(config);
         self.launch.cancel = Some(cancel.clone());
