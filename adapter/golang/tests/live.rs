@@ -1,5 +1,13 @@
 //! Tests over real programs, built by real toolchains, stopped by a tracer.
 
+// Helpers of tests may fail loudly; clippy excuses only what stands inside a test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 #[path = "live/tracer.rs"]

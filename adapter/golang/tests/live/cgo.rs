@@ -80,11 +80,12 @@ fn in_c(stopped: &mut Stopped, what: &str) {
             let which = format!("{what} at {:#x}: {:?}", t.regs.pc(), all(&stack));
             assert_eq!(stack.incomplete, None, "{which}");
             assert_eq!(author(&stack), ["main.main"], "{which}");
-            stack.frames[0].symbol == "main.main"
+            // Not farther: to leave the system call it may have to wait for a thread that is held.
+            stack.frames[0].symbol == "runtime.cgocall"
         });
         stopped.tracer.step(tid);
     }
-    assert!(steps > 50, "{what}: only {steps} steps from C to main.main");
+    assert!(steps > 10, "{what}: only {steps} steps from C to Go");
 }
 
 #[test]

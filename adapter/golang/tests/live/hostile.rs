@@ -27,8 +27,8 @@ impl Garbage<'_> {
         let r = mix(addr ^ self.seed);
         match r % 11 {
             0..=3 => self.code[(r >> 8) as usize % self.code.len()] + (r >> 40) % 64,
-            4..=6 => STACK + ((r >> 8) % 0x10_0000 & !7),
-            7 => addr.wrapping_add((r >> 8) % 256 & !7),
+            4..=6 => STACK + (((r >> 8) % 0x10_0000) & !7),
+            7 => addr.wrapping_add(((r >> 8) % 256) & !7),
             8 => (r >> 8) % 4096,
             9 => 0,
             _ => r,
@@ -41,7 +41,7 @@ impl Memory for Garbage<'_> {
         if self.image.is_read_only(addr) || self.image.is_text(addr) {
             return self.image.read(addr, buf);
         }
-        if mix(addr >> 12 ^ self.seed).is_multiple_of(13) {
+        if mix((addr >> 12) ^ self.seed).is_multiple_of(13) {
             return Ok(0);
         }
         for (i, b) in buf.iter_mut().enumerate() {

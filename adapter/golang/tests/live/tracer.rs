@@ -81,12 +81,6 @@ impl Tracer {
         self.breakpoints.insert(addr, old[0]);
     }
 
-    pub(crate) fn clear_breakpoint(&mut self, addr: u64) {
-        if let Some(old) = self.breakpoints.remove(&addr) {
-            self.mem.0.write_all_at(&[old], addr).unwrap();
-        }
-    }
-
     /// Registers of all threads.
     pub(crate) fn threads(&self) -> Vec<ThreadState> {
         self.threads.keys().map(|&tid| ThreadState { tid, regs: regs_of(tid) }).collect()
@@ -119,13 +113,13 @@ impl Tracer {
             }
             let signal = libc::WSTOPSIG(status);
             let event = status >> 16;
-            let is_new = self.threads.insert(tid, 0).is_none();
+            self.threads.insert(tid, 0);
             if signal == libc::SIGTRAP && event == 0 && self.at_breakpoint(tid) {
                 self.current = tid;
                 self.stop_others(tid);
                 return Some(tid);
             }
-            let internal = event != 0 || (is_new && signal == libc::SIGSTOP) || signal == libc::SIGSTOP;
+            let internal = event != 0 || signal == libc::SIGSTOP;
             self.threads.insert(tid, if internal || signal == libc::SIGTRAP { 0 } else { signal });
             self.resume(tid, libc::PTRACE_CONT);
         }
