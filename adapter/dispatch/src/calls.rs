@@ -67,7 +67,7 @@ fn line_calls(w: &World<'_>, cx: &Context<'_>) -> Option<Vec<CallSite>> {
         }
         devirtualised(w, cx, &mut c, call, written);
         if src.is_none() && parsed.is_some() {
-            at_return(w, f, &mut c, call);
+            at_return(f, &mut c, call);
         }
         callbacks.extend(callback_rows(hit, &c, written, source.len() + machine.len() + callbacks.len()));
         join(&mut out, c, src.is_some());
@@ -159,7 +159,7 @@ fn join(out: &mut Vec<CallSite>, c: CallSite, matched: bool) {
 fn build(w: &World<'_>, a: &Analysis, hit: &Hit, call: &Machine, written: Option<&SourceCall>) -> CallSite {
     let site = call.site.and_then(|k| a.sites.get(k)).cloned();
     let mut c = CallSite {
-        kind: kind_of(w, call, site.as_deref(), written),
+        kind: kind_of(call, site.as_deref(), written),
         order: 0,
         in_progress: false,
         expression: written.map(|s| s.callee.clone()),
@@ -204,8 +204,7 @@ fn build(w: &World<'_>, a: &Analysis, hit: &Hit, call: &Machine, written: Option
     c
 }
 
-fn kind_of(w: &World<'_>, call: &Machine, site: Option<&Site>, written: Option<&SourceCall>) -> CallKind {
-    let _ = w;
+fn kind_of(call: &Machine, site: Option<&Site>, written: Option<&SourceCall>) -> CallKind {
     if let Some(p) = call.starts {
         return p;
     }
@@ -422,7 +421,7 @@ fn receiver_type(w: &World<'_>, cx: &Context<'_>, text: &str, _pc: u64) -> Optio
 }
 
 /// A func value that is called without the source writing it, in a function that defers: a deferred call runs.
-fn at_return(w: &World<'_>, f: image::Function<'_>, c: &mut CallSite, call: &Machine) {
+fn at_return(f: image::Function<'_>, c: &mut CallSite, call: &Machine) {
     if call.starts == Some(CallKind::Deferred) {
         c.kind = CallKind::Deferred;
         // No CALL of this function's reaches the body directly.
@@ -433,7 +432,6 @@ fn at_return(w: &World<'_>, f: image::Function<'_>, c: &mut CallSite, call: &Mac
     } else {
         return;
     }
-    let _ = w;
     c.expression = None;
     c.reason.get_or_insert_with(|| "deferred: runs as the function returns".into());
 }

@@ -158,7 +158,7 @@ fn constant_load(image: &Image, itabs: &StaticItabs, a: u64) -> Option<(SiteKind
     if a < 4096 {
         // Constant nil interface: the load faults.
         let slot = u16::try_from(a.checked_sub(0x18)? / 8).ok()?;
-        return (a % 8 == 0).then_some((SiteKind::Interface, Some(slot), Some(0)));
+        return a.is_multiple_of(8).then_some((SiteKind::Interface, Some(slot), Some(0)));
     }
     let mapped = image.read_u64(a).is_ok() || !image.is_text(a);
     mapped.then_some((SiteKind::Closure, None, None))

@@ -215,7 +215,7 @@ fn callee<'a>(
             Step::Jump(Some(t)) if code.contains(t.n) => t.n,
             Step::Jump(Some(t)) if !t.stale => {
                 // A tail call: the callee returns for us.
-                m.leave_for_tail();
+                m.leave();
                 return callee(w, m, t.n, return_pc, budget, depth + 1);
             }
             Step::Call(Some(t)) if !t.stale => {

@@ -354,10 +354,7 @@ fn one(code: &Code, i: usize, op: &Op, moved: &mut i64, out: &mut Vec<(Loc, Expr
     let source = |s: &Src, moved: i64| match s {
         Src::Reg(r) if *r == sp => Expr::Sp(code.slot(i, moved)),
         Src::Reg(r) => Expr::Copy(Loc::Reg(*r)),
-        Src::Vec(v, h) if code.arch == Arch::Amd64 && *v == 15 => {
-            let _ = h;
-            Expr::Imm(0)
-        }
+        Src::Vec(15, _) if code.arch == Arch::Amd64 => Expr::Imm(0),
         Src::Vec(v, h) => Expr::Copy(Loc::Vec(*v, *h)),
         Src::Imm(v) => Expr::Imm(*v),
         Src::Mem(m) if is_frame(m) && m.index.is_some() => Expr::SpIndexed,
@@ -418,7 +415,7 @@ fn one(code: &Code, i: usize, op: &Op, moved: &mut i64, out: &mut Vec<(Loc, Expr
             let expr = if *size == 8 { Expr::Phi(side(a), side(b)) } else { Expr::Unknown };
             define(dst, expr, 8, *moved);
         }
-        Op::SelectOp { dst, .. } => define(&Dst::Reg(*dst), Expr::Unknown, 8, *moved),
+        Op::Choose { dst, .. } => define(&Dst::Reg(*dst), Expr::Unknown, 8, *moved),
         Op::SetCond { dst, .. } => define(dst, Expr::Unknown, 1, *moved),
         Op::Clobber { dst, size } => define(dst, Expr::Unknown, *size, *moved),
         Op::Special { op, dst, src, size } => special(op, dst, src, *size, *moved, &mut define),

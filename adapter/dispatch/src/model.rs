@@ -180,7 +180,7 @@ pub(crate) enum Op {
         size: u8,
     },
     /// cond ? a : f(b), of arm64 (csinc, csinv, csneg): `b` changed is not a copy.
-    SelectOp {
+    Choose {
         cond: Cond,
         dst: R,
         a: Src,

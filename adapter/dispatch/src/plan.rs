@@ -132,13 +132,12 @@ impl Engine {
         let mut pc = regs.pc();
         let mut itab = None;
         for _ in 0..80 {
-            let Some((i, inst)) = a.code.at(pc).and_then(|i| Some((i, a.code.inst(i)?))) else {
+            let Some(inst) = a.code.at(pc).and_then(|i| a.code.inst(i)) else {
                 return fail("the call was not reached");
             };
             if let Some(l) = site.loads.iter().find(|l| l.pc == pc) {
                 itab = l.base.and_then(|b| m.reg(b.0 as u8)).map(|v| v.n).or(itab);
             }
-            let _ = i;
             match m.step(inst, true) {
                 crate::interp::Step::Next => pc = inst.end(),
                 crate::interp::Step::Call(Some(t)) | crate::interp::Step::Jump(Some(t))

@@ -2,19 +2,20 @@
 //!
 //! Nothing is assumed about callees that can't be executed: registers are lost, memory becomes stale.
 
+mod line;
+mod merge;
+mod met;
+
 use std::sync::Arc;
 
 use image::InlineFrame;
 use machine::Regs;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
-use crate::abi::Place;
-use crate::api::{Chain, SiteKind};
+use crate::api::Chain;
 use crate::engine::{Analysis, World};
 use crate::exec::{self, Modelled};
 use crate::interp::{Machine, Step, V};
-use crate::resolve;
-use crate::words::{self, Word};
 
 const MAX_INSTRUCTIONS: usize = 3000;
 const MAX_PATHS: usize = 24;
@@ -27,52 +28,8 @@ const MAX_CALLBACKS: usize = 8;
 /// Bytes that a frame slot whose address is taken may extend.
 const TAKEN_EXTENT: i64 = 128;
 
-/// Which function instance and line a pc has to be in.
-pub(crate) struct Line {
-    /// From the physical function inwards: name and line.
-    frames: Vec<(String, u32)>,
-    file: Arc<str>,
-}
-
-impl Line {
-    pub(crate) fn of(stack: &[InlineFrame], depth: usize) -> Option<Line> {
-        let at = stack.get(depth)?;
-        let frames = stack.iter().skip(depth).rev().map(|f| (f.name.clone(), f.line)).collect();
-        Some(Line { frames, file: at.file.clone() })
-    }
-
-    /// The pc belongs to the line, callees that were inlined into it included.
-    pub(crate) fn holds(&self, stack: &[InlineFrame]) -> bool {
-        let Some(skip) = stack.len().checked_sub(self.frames.len()) else { return false };
-        stack
-            .iter()
-            .skip(skip)
-            .rev()
-            .zip(&self.frames)
-            .all(|(s, (name, line))| s.line == *line && s.name == *name)
-            && stack.get(skip).is_some_and(|s| s.file == self.file)
-    }
-
-    /// The pc belongs to the line itself, not to an inlined callee.
-    pub(crate) fn holds_directly(&self, stack: &[InlineFrame]) -> bool {
-        stack.len() == self.frames.len() && self.holds(stack)
-    }
-
-    /// The function directly inlined into the line's function at this pc.
-    fn inlined<'s>(&self, stack: &'s [InlineFrame]) -> Option<&'s InlineFrame> {
-        stack.get(stack.len().checked_sub(self.frames.len() + 1)?)
-    }
-
-    pub(crate) fn same_function(&self, stack: &[InlineFrame]) -> bool {
-        let Some(skip) = stack.len().checked_sub(self.frames.len()) else { return false };
-        let outer = self.frames.len().saturating_sub(1);
-        let frames = stack.iter().skip(skip).rev();
-        frames
-            .zip(&self.frames)
-            .enumerate()
-            .all(|(i, (s, (name, line)))| s.name == *name && (i == outer || s.line == *line))
-    }
-}
+pub(crate) use line::Line;
+use merge::merge;
 
 /// What was found out about one call.
 #[derive(Clone, Debug)]
@@ -372,148 +329,6 @@ impl<'a> Predictor<'a> {
         Ok(Some(other))
     }
 
-    fn call(&mut self, p: &mut Path<'a>, i: usize, target: Option<V>, return_pc: u64) {
-        let Some(k) = self.a.by_index.get(&i).copied() else { return };
-        let Some(site) = self.a.sites.get(k).cloned() else { return };
-        let itab = site.loads.iter().find_map(|l| p.itabs.get(&l.pc)).copied();
-        let mut hit = Hit {
-            site: Some(k),
-            inlined: None,
-            outcome: Outcome::Pending("decided by a value that this line computes first"),
-            itab: itab.map(|v| v.n).or(site.constant_itab),
-            target: target.map(|t| t.n),
-            stale: p.stale_branch || target.is_some_and(|t| t.stale),
-            conditional: false,
-            callbacks: Vec::new(),
-        };
-        let starts = match site.kind {
-            SiteKind::Static { target } => {
-                self.w.image.functions().at(target).is_some_and(|f| starts_function(f.name()))
-            }
-            _ => false,
-        };
-        if starts {
-            self.funcval(p, &mut hit, site.kind);
-        } else if self.is_deferreturn(site.kind) {
-            let Some(chain) = self.next_deferred(&p.m) else { return };
-            hit.outcome = Outcome::Known(Box::new(chain));
-            hit.target = None;
-        } else if let (Some(t), false) = (target, site.kind == SiteKind::Other) {
-            let mut m = p.m.clone();
-            if return_pc != 0 {
-                m.enter(return_pc);
-            }
-            let chain = match site.kind {
-                // A direct call of a helper of the runtime isn't followed.
-                SiteKind::Static { .. } if self.is_runtime(t.n) => return,
-                _ => resolve::chain(&self.w, t.n, Some(m)),
-            };
-            hit.callbacks = self.callbacks(p, &chain);
-            hit.outcome = match chain.will_panic.clone() {
-                Some(why) => Outcome::Panics(why),
-                None => Outcome::Known(Box::new(chain)),
-            };
-        }
-        p.events.push(hit);
-    }
-
-    fn is_runtime(&self, target: u64) -> bool {
-        self.w.image.functions().at(target).is_some_and(|f| {
-            f.name()
-                .strip_prefix("runtime.")
-                .is_some_and(|n| !n.starts_with(|c: char| c.is_ascii_uppercase()) && !n.starts_with("(*"))
-        })
-    }
-
-    /// go and defer: the func value that is handed to the runtime.
-    fn funcval(&self, p: &Path<'a>, hit: &mut Hit, kind: SiteKind) {
-        let SiteKind::Static { target } = kind else { return };
-        let name = self.w.image.functions().at(target).map(|f| f.name().to_string()).unwrap_or_default();
-        let mut fv = p.m.arg(0);
-        if name == "runtime.deferprocStack" {
-            let off = self.w.image.layout().offset("runtime._defer", "fn").unwrap_or(24);
-            fv = fv.and_then(|d| p.m.load(d.n.wrapping_add(off), 8, false));
-        }
-        let Some(fv) = fv else {
-            hit.target = None;
-            return;
-        };
-        hit.target = Some(fv.n);
-        hit.stale |= fv.stale;
-        if let Some(chain) = self.closure_chain(&p.m, fv) {
-            hit.outcome = match chain.will_panic.clone() {
-                Some(why) => Outcome::Panics(why),
-                None => Outcome::Known(Box::new(chain)),
-            };
-        } else if fv.n == 0 {
-            hit.outcome = Outcome::Panics("nil func value".into());
-        }
-    }
-
-    pub(crate) fn is_deferreturn(&self, kind: SiteKind) -> bool {
-        matches!(kind, SiteKind::Static { target }
-            if self.w.image.functions().at(target).is_some_and(|f| f.name() == "runtime.deferreturn"))
-    }
-
-    /// The deferred call of this frame that runs next: the newest record of the goroutine, if it is this frame's.
-    fn next_deferred(&self, m: &Machine<'a>) -> Option<Chain> {
-        let layout = self.w.image.layout();
-        let field = |s: &str, f: &str| layout.offset(s, f);
-        let g = m.reg(m.arch.g().0 as u8)?;
-        let record = m.load(g.n.wrapping_add(field("runtime.g", "_defer")?), 8, false)?;
-        if record.n == 0 {
-            return None;
-        }
-        let word = |name: &str| m.load(record.n.wrapping_add(field("runtime._defer", name)?), 8, false);
-        let same_frame = word("sp")?.n == m.sp()?.n;
-        let fv = word("fn").filter(|f| same_frame && f.n != 0)?;
-        self.closure_chain(m, fv)
-    }
-
-    /// The chain of a func value when it is called with no arguments in registers.
-    fn closure_chain(&self, m: &Machine<'a>, fv: V) -> Option<Chain> {
-        let code = m.load(fv.n, 8, false)?;
-        let mut m = m.clone();
-        m.forget_registers();
-        let context = m.arch.context().0 as u8;
-        m.set_reg(context, Some(fv));
-        m.enter(0);
-        Some(resolve::chain(&self.w, code.n, Some(m)))
-    }
-
-    /// Func values and interface values among the arguments that the callee declares: code that it may call back.
-    fn callbacks(&self, p: &Path<'a>, chain: &Chain) -> Vec<Chain> {
-        let mut out = Vec::new();
-        let callee = chain.body.as_ref().and_then(|b| b.function);
-        let Some(sig) = callee.and_then(|f| self.w.engine.signature(self.w.image, f)) else { return out };
-        for param in &sig.params {
-            let Place::Int(n) = param.place else { continue };
-            let Some(v) = p.m.arg(n).filter(|v| v.n >= 4096 && v.n % 8 == 0) else { continue };
-            match words::leaf(self.w.image, param.ty, param.offset) {
-                Some(Word::Func(_)) => out.extend(self.closure_chain(&p.m, v)),
-                Some(Word::Itab(_)) => {
-                    if let (Ok(itab), Some(data)) = (self.w.image.itab(v.n, self.w.mem), p.m.arg(n + 1)) {
-                        out.extend(self.methods(&p.m, &itab, data));
-                    }
-                }
-                _ => {}
-            }
-        }
-        out
-    }
-
-    /// The bodies of an interface value's methods.
-    fn methods(&self, m: &Machine<'a>, itab: &image::Itab, data: V) -> Vec<Chain> {
-        let one = |target: &u64| {
-            let mut m = m.clone();
-            m.forget_registers();
-            m.set_result(0, Some(data));
-            m.enter(0);
-            resolve::chain(&self.w, *target, Some(m))
-        };
-        itab.fun.iter().take(MAX_CALLBACKS).map(one).collect()
-    }
-
     fn after_call(&mut self, p: &mut Path<'a>, target: Option<V>, return_pc: u64) -> Result<(), End> {
         let Some(t) = target else {
             self.unknown_callee(p, None);
@@ -550,111 +365,9 @@ impl<'a> Predictor<'a> {
         self.escape(&mut p.m);
         p.m.forget_registers();
     }
-
-    /// A fault at or shortly before the load of a site is that call's panic.
-    fn fault(&self, p: &mut Path<'a>, i: usize, at: V) {
-        let pc = p.pc;
-        let site = self.a.sites.iter().position(|s| s.loads.iter().any(|l| l.pc == pc)).or_else(|| {
-            // The explicit nil check of debug code stands before the load, in the same block.
-            let block = self.a.code.blocks.get(*self.a.code.block_of.get(i)? as usize)?;
-            let end = block.end;
-            (at.n < 4096).then_some(())?;
-            let (k, first) =
-                self.a.found.iter().enumerate().find(|(_, f)| {
-                    f.index > i && f.index < end && !matches!(f.kind, SiteKind::Static { .. })
-                })?;
-            first.loads.iter().any(|l| l.0 > i).then_some(k)
-        });
-        let Some(k) = site else { return };
-        let why = match self.a.sites.get(k).map(|s| s.kind) {
-            Some(SiteKind::Closure) => "nil func value",
-            _ if at.n >= 4096 => "the receiver points to unmapped memory",
-            _ => "nil interface",
-        };
-        p.events.push(Hit {
-            site: Some(k),
-            inlined: None,
-            outcome: Outcome::Panics(why.into()),
-            itab: None,
-            target: None,
-            stale: p.stale_branch || at.stale,
-            conditional: false,
-            callbacks: Vec::new(),
-        });
-    }
 }
 
 /// runtime functions that take a func value to run it elsewhere or later.
 pub(crate) fn starts_function(name: &str) -> bool {
     matches!(name, "runtime.newproc" | "runtime.deferproc" | "runtime.deferprocStack" | "runtime.deferprocat")
-}
-
-/// One answer for each call out of all paths: they must agree, else it is pending.
-fn merge(paths: Vec<(Vec<Hit>, End)>) -> Prediction {
-    let mut out = Prediction::default();
-    let key = |h: &Hit, nth: usize| match (&h.site, &h.inlined) {
-        (Some(s), _) => (*s, String::new(), 0),
-        (None, Some((name, _))) => (usize::MAX, name.clone(), nth),
-        _ => (usize::MAX, String::new(), nth),
-    };
-    let mut index: FxHashMap<(usize, String, usize), usize> = FxHashMap::default();
-    let mut seen_in: Vec<usize> = Vec::new();
-    let mut counted = 0;
-    for (events, end) in &paths {
-        if let End::Left(pc) = end {
-            out.exits.push(*pc);
-        }
-        out.incomplete |= *end == End::Lost;
-        if *end != End::Panics {
-            counted += 1;
-        }
-        let mut here: FxHashSet<usize> = FxHashSet::default();
-        let mut nth: FxHashMap<String, usize> = FxHashMap::default();
-        for h in events {
-            let n = h.inlined.as_ref().map_or(0, |(name, _)| {
-                let c = nth.entry(name.clone()).or_insert(0);
-                *c += 1;
-                *c
-            });
-            let k = *index.entry(key(h, n)).or_insert_with(|| {
-                out.hits.push(h.clone());
-                seen_in.push(0);
-                out.hits.len() - 1
-            });
-            if !here.insert(k) {
-                continue;
-            }
-            if *end != End::Panics
-                && let Some(s) = seen_in.get_mut(k)
-            {
-                *s += 1;
-            }
-            if let Some(old) = out.hits.get_mut(k) {
-                unite(old, h);
-            }
-        }
-    }
-    for (h, n) in out.hits.iter_mut().zip(&seen_in) {
-        h.conditional = *n < counted;
-    }
-    out.exits.sort_unstable();
-    out.exits.dedup();
-    out
-}
-
-fn unite(old: &mut Hit, new: &Hit) {
-    old.stale |= new.stale;
-    let same = match (&old.outcome, &new.outcome) {
-        (Outcome::Known(a), Outcome::Known(b)) => a.body == b.body && a.links == b.links,
-        (Outcome::Panics(a), Outcome::Panics(b)) => a == b,
-        (Outcome::Pending(_), Outcome::Pending(_)) => true,
-        _ => false,
-    };
-    if !same {
-        old.outcome = Outcome::Pending("decided by a branch of this line");
-        old.target = None;
-    }
-    if old.itab != new.itab {
-        old.itab = None;
-    }
 }

@@ -22,7 +22,7 @@ enum Next<'a> {
     },
     Hop {
         target: u64,
-        machine: Option<Machine<'a>>,
+        machine: Option<Box<Machine<'a>>>,
         through_itab: bool,
     },
     Panics(String),
@@ -44,7 +44,7 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
             return out;
         }
         if !f.is_wrapper() || is_body(f.name()) {
-            let body = body_of(w, f, f.prologue_end(), false, false);
+            let body = body_of(f, f.prologue_end(), false, false);
             out.links.push(body_link(&body, None));
             out.body = Some(body);
             return out;
@@ -54,7 +54,7 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
         match next {
             Next::Inlined { pc, name } => {
                 out.links.push(wrapper_link(w, f, kind));
-                let mut body = body_of(w, f, pc, true, false);
+                let mut body = body_of(f, pc, true, false);
                 body.qualified_name = name;
                 body.name = crate::names::display(&body.qualified_name);
                 if let Some(at) = w.image.functions().location(pc) {
@@ -66,12 +66,20 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
                 return out;
             }
             Next::Folded => {
-                out.links.push(wrapper_link(w, f, kind));
-                let mut body = body_of(w, f, f.prologue_end(), false, true);
+                let mut body = body_of(f, f.prologue_end(), false, true);
+                let mut kind = kind;
                 if let Some(name) = folded_name(w, f) {
+                    if names::receiver(&name).map(|r| r.0) != names::receiver(f.name()).map(|r| r.0) {
+                        kind = "promoted";
+                    }
+                    if let Some(g) = w.image.functions().by_name(&name).first() {
+                        body.file = Some(g.file());
+                        body.line = Some(g.start_line());
+                    }
                     body.name = crate::names::display(&name);
                     body.qualified_name = name;
                 }
+                out.links.push(wrapper_link(w, f, kind));
                 out.links.push(body_link(&body, Some("inlined body")));
                 out.body = Some(body);
                 return out;
@@ -79,7 +87,7 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
             Next::Hop { target: to, machine: m, .. } => {
                 out.links.push(wrapper_link(w, f, kind));
                 target = to;
-                machine = m;
+                machine = m.map(|m| *m);
             }
             Next::Panics(why) => {
                 out.links.push(wrapper_link(w, f, kind));
@@ -126,7 +134,7 @@ fn follow<'a>(w: &World<'a>, f: Function<'_>, target: u64, machine: Option<Machi
             Step::Jump(Some(t)) if code.contains(t.n) && t.n != code.entry => t.n,
             Step::Jump(Some(t)) => {
                 let through_itab = !matches!(inst.flow, Flow::Jump(Target::Const(_)));
-                return Next::Hop { target: t.n, machine: Some(m), through_itab };
+                return Next::Hop { target: t.n, machine: Some(Box::new(m)), through_itab };
             }
             Step::Call(Some(t)) => {
                 let Some(g) = w.image.functions().at(t.n) else { return fallback(w, f) };
@@ -150,7 +158,7 @@ fn follow<'a>(w: &World<'a>, f: Function<'_>, target: u64, machine: Option<Machi
                     Modelled::No => {
                         m.enter(inst.end());
                         let through_itab = !matches!(inst.flow, Flow::Call(Target::Const(_)));
-                        return Next::Hop { target: t.n, machine: Some(m), through_itab };
+                        return Next::Hop { target: t.n, machine: Some(Box::new(m)), through_itab };
                     }
                 }
             }
@@ -220,12 +228,45 @@ fn fallback<'a>(w: &World<'a>, f: Function<'_>) -> Next<'a> {
     }
 }
 
-/// A folded body's own name: the value receiver's method, when the program has no such function any more.
+/// The author's method behind a wrapper that has none of its instructions left.
 fn folded_name(w: &World<'_>, f: Function<'_>) -> Option<String> {
-    let value = names::value_receiver(f.name())?;
-    // Only `(*T).M` wraps `T.M` without a trace; a promoted method's body could be anyone's.
-    let _ = w;
-    Some(value)
+    let (receiver, _) = names::receiver(f.name())?;
+    let method = names::method(f.name());
+    let own = format!("{receiver}.{method}");
+    if own != f.name() && authored(w, &own) {
+        return Some(own);
+    }
+    promoted(w, &receiver, method, 0)
+}
+
+/// The program has this function, and the compiler didn't make it.
+fn authored(w: &World<'_>, name: &str) -> bool {
+    w.image.functions().by_name(name).iter().any(|f| !f.is_wrapper())
+}
+
+/// The method that a struct type gets from an embedded field, outer fields first.
+fn promoted(w: &World<'_>, receiver: &str, method: &str, depth: u32) -> Option<String> {
+    let ty = w.engine.named_type(w.image, &image::names::unescape(receiver))?;
+    let ty = w.image.type_of(ty, w.image).ok()?;
+    let image::Shape::Struct { fields } = &ty.shape else { return None };
+    let mut embedded = Vec::new();
+    for field in fields.iter().filter(|x| x.embedded) {
+        let t = w.image.type_of(field.ty, w.image).ok()?;
+        let name = t.name.trim_start_matches('*').to_string();
+        let pointer = names::parent(&name).map(|p| format!("{p}.(*{}).{method}", names::last(&name)));
+        let value = format!("{name}.{method}");
+        if authored(w, &value) {
+            return Some(value);
+        }
+        if let Some(p) = pointer.filter(|p| authored(w, p)) {
+            return Some(p);
+        }
+        embedded.push(name);
+    }
+    if depth > 4 {
+        return None;
+    }
+    embedded.iter().find_map(|e| promoted(w, e, method, depth + 1))
 }
 
 fn wrapper_kind(w: &World<'_>, f: Function<'_>, next: &Next<'_>) -> &'static str {
@@ -275,9 +316,8 @@ fn wrapper_link(w: &World<'_>, f: Function<'_>, kind: &'static str) -> Link {
     }
 }
 
-fn body_of(w: &World<'_>, f: Function<'_>, stop_pc: u64, inlined: bool, folded: bool) -> Body {
+fn body_of(f: Function<'_>, stop_pc: u64, inlined: bool, folded: bool) -> Body {
     let line = f.start_line();
-    let _ = w;
     Body {
         entry: f.entry(),
         stop_pc,

@@ -202,8 +202,6 @@ pub(crate) fn wrapper_capture(engine: &Engine, image: &Image, f: Function<'_>, o
 pub(crate) fn written_by_callees(t: &Typer<'_>, at: usize, off: i64) -> Set {
     let mut out = Set::new();
     let code = t.flow.code;
-    let Some(block) = code.block_of.get(at).and_then(|b| code.blocks.get(*b as usize)) else { return out };
-    let _ = block;
     for (i, inst) in code.insts.iter().enumerate() {
         let Flow::Call(Target::Const(target)) = inst.flow else { continue };
         let Some(f) = t.image.functions().at(target) else { continue };

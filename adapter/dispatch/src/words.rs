@@ -34,7 +34,7 @@ pub(crate) enum Word {
     Context,
     Dictionary,
     /// A word of the function's dictionary.
-    DictionaryWord(u32),
+    FromDictionary(u32),
     Scalar,
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn add(image: &Image, w: Word, n: i64) -> Option<Word> {
         }
         Word::Frame(off) => Word::Frame(off.checked_add(n)?),
         Word::Const(a) => Word::Const(a.wrapping_add(n as u64)),
-        Word::Dictionary if n > 0 && n % 8 == 0 => Word::DictionaryWord((n / 8) as u32),
+        Word::Dictionary if n > 0 && n % 8 == 0 => Word::FromDictionary((n / 8) as u32),
         w if n == 0 => w,
         _ => return None,
     })
@@ -178,7 +178,7 @@ pub(crate) fn load(image: &Image, w: Word, d: i64) -> Option<Word> {
             _ => None,
         },
         Word::Func(_) if d == 0 => Some(Word::Code),
-        Word::Dictionary if d >= 0 && d % 8 == 0 => Some(Word::DictionaryWord((d / 8) as u32)),
+        Word::Dictionary if d >= 0 && d % 8 == 0 => Some(Word::FromDictionary((d / 8) as u32)),
         _ => None,
     }
 }

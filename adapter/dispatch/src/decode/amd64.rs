@@ -97,7 +97,6 @@ impl Opd {
 
 struct Insn64<'a> {
     id: u32,
-    next: u64,
     n: usize,
     o: [Opd; 4],
     /// Operand i is written.
@@ -112,7 +111,6 @@ fn read<'a>(insn: &Insn<'_>, detail: &'a InsnDetail<'a>) -> Option<Insn64<'a>> {
     let next = insn.address().wrapping_add(insn.len() as u64);
     let mut out = Insn64 {
         id: insn.id().0,
-        next,
         n: 0,
         o: [Opd::Other; 4],
         written: [false; 4],
@@ -583,5 +581,4 @@ fn clobber(i: &Insn64<'_>, ops: &mut Vec<Op>) {
             ops.push(Op::ClobberFlags);
         }
     }
-    let _ = i.next;
 }

@@ -5,6 +5,7 @@
 
 mod amd64;
 mod arm64;
+mod operands;
 
 use std::cell::OnceCell;
 

@@ -77,10 +77,13 @@ impl Calls {
     }
 }
 
+/// A text and its calls.
+type Parsed = (Arc<str>, Arc<Calls>);
+
 /// Parsed files, by name; a file whose text changed is parsed anew.
 #[derive(Default)]
 pub(crate) struct Cache {
-    files: std::sync::Mutex<rustc_hash::FxHashMap<Arc<str>, (Arc<str>, Arc<Calls>)>>,
+    files: std::sync::Mutex<rustc_hash::FxHashMap<Arc<str>, Parsed>>,
 }
 
 impl Cache {

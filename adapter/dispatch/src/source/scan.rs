@@ -43,7 +43,6 @@ impl Start {
 #[derive(Clone, Copy, Debug)]
 struct Name<'a> {
     text: &'a str,
-    at: usize,
     line: u32,
     dot: Option<usize>,
     indexed: bool,
@@ -262,13 +261,7 @@ impl<'a> Scanner<'a> {
             }
         }
         l.operand = true;
-        l.name = (t.kind == Kind::Ident).then_some(Name {
-            text: t.text,
-            at: t.at,
-            line: t.line,
-            dot,
-            indexed: false,
-        });
+        l.name = (t.kind == Kind::Ident).then_some(Name { text: t.text, line: t.line, dot, indexed: false });
     }
 
     fn push(&mut self, bracket: Bracket, t: &Token<'a>) -> Option<&mut Level<'a>> {
@@ -451,7 +444,6 @@ impl<'a> Scanner<'a> {
                 let receiver =
                     n.dot.and_then(|d| self.text.get(start.at..d)).map(tidy).filter(|r| !r.is_empty());
                 let form = if receiver.is_some() { Form::Selector } else { Form::Ident };
-                let _ = n.at;
                 (form, n.text.to_string(), n.line, receiver, n.indexed)
             }
             None => (Form::Other, String::new(), closed.open_line, None, false),

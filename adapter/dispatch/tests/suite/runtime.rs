@@ -152,7 +152,7 @@ fn run(go: &Go, mode: Mode, truth: &[Vec<String>]) -> Option<Score> {
                 for c in calls.iter().filter(|c| c.kind == dispatch::CallKind::Callback) {
                     score.callbacks.insert(dispatch::label(c));
                 }
-                columns(&mut score, &calls, truth, &at);
+                columns(&image, &mut score, &calls, truth, &at);
                 frames.insert(frame, Line { calls, met: HashSet::new(), at });
             }
         }
@@ -175,8 +175,14 @@ fn run(go: &Go, mode: Mode, truth: &[Vec<String>]) -> Option<Score> {
 }
 
 /// Spans and kinds of what is listed, against go/types.
-fn columns(score: &mut Score, calls: &[CallSite], truth: &[Vec<String>], at: &str) {
+fn columns(image: &Image, score: &mut Score, calls: &[CallSite], truth: &[Vec<String>], at: &str) {
     for c in calls {
+        if let Some(b) = &c.body {
+            let named = image.functions().by_name(&b.qualified_name);
+            if !named.is_empty() && named.iter().all(|f| f.is_wrapper()) {
+                score.misplaced.push(format!("{at} {}: a wrapper is called the body", dispatch::label(c)));
+            }
+        }
         let want = match c.kind {
             dispatch::CallKind::Interface => "interface",
             dispatch::CallKind::Closure | dispatch::CallKind::MethodValue => "closure",

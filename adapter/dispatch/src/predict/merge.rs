@@ -1,0 +1,74 @@
+//! One answer for each call out of all paths: they must agree, else it is pending.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::{End, Hit, Outcome, Prediction};
+
+pub(super) fn merge(paths: Vec<(Vec<Hit>, End)>) -> Prediction {
+    let mut out = Prediction::default();
+    let key = |h: &Hit, nth: usize| match (&h.site, &h.inlined) {
+        (Some(s), _) => (*s, String::new(), 0),
+        (None, Some((name, _))) => (usize::MAX, name.clone(), nth),
+        _ => (usize::MAX, String::new(), nth),
+    };
+    let mut index: FxHashMap<(usize, String, usize), usize> = FxHashMap::default();
+    let mut seen_in: Vec<usize> = Vec::new();
+    let mut counted = 0;
+    for (events, end) in &paths {
+        if let End::Left(pc) = end {
+            out.exits.push(*pc);
+        }
+        out.incomplete |= *end == End::Lost;
+        if *end != End::Panics {
+            counted += 1;
+        }
+        let mut here: FxHashSet<usize> = FxHashSet::default();
+        let mut nth: FxHashMap<String, usize> = FxHashMap::default();
+        for h in events {
+            let n = h.inlined.as_ref().map_or(0, |(name, _)| {
+                let c = nth.entry(name.clone()).or_insert(0);
+                *c += 1;
+                *c
+            });
+            let k = *index.entry(key(h, n)).or_insert_with(|| {
+                out.hits.push(h.clone());
+                seen_in.push(0);
+                out.hits.len() - 1
+            });
+            if !here.insert(k) {
+                continue;
+            }
+            if *end != End::Panics
+                && let Some(s) = seen_in.get_mut(k)
+            {
+                *s += 1;
+            }
+            if let Some(old) = out.hits.get_mut(k) {
+                unite(old, h);
+            }
+        }
+    }
+    for (h, n) in out.hits.iter_mut().zip(&seen_in) {
+        h.conditional = *n < counted;
+    }
+    out.exits.sort_unstable();
+    out.exits.dedup();
+    out
+}
+
+pub(super) fn unite(old: &mut Hit, new: &Hit) {
+    old.stale |= new.stale;
+    let same = match (&old.outcome, &new.outcome) {
+        (Outcome::Known(a), Outcome::Known(b)) => a.body == b.body && a.links == b.links,
+        (Outcome::Panics(a), Outcome::Panics(b)) => a == b,
+        (Outcome::Pending(_), Outcome::Pending(_)) => true,
+        _ => false,
+    };
+    if !same {
+        old.outcome = Outcome::Pending("decided by a branch of this line");
+        old.target = None;
+    }
+    if old.itab != new.itab {
+        old.itab = None;
+    }
+}
