@@ -63,10 +63,14 @@ pub(crate) fn parse(line: &str) -> Option<(Command, bool)> {
         return None;
     }
     let rest = text.get(name.len()..).unwrap_or_default().trim().to_string();
-    // `itab(x)` and `dispatch.field` are expressions; `x > y` with a variable named like a command as well.
-    if rest.starts_with(['(', '.', '[', '=', '+', '*', '/', '<', '>', '!', '&', '|', ','])
-        && name != "itab"
-        && name != "goroutines"
+    // `itab(x)` and `dispatch.field` are expressions; `config > y` with a variable of that name as well. These take globs and types:
+    let takes_symbols = ["itabs", "methods", "implementers", "break", "goroutines"].contains(&name);
+    let call =
+        rest.starts_with(['(', '.', '=']) && !text.get(name.len()..).is_some_and(|t| t.starts_with(' '));
+    if call
+        || !takes_symbols
+            && name != "itab"
+            && rest.starts_with(['(', '.', '[', '=', '+', '*', '/', '<', '>', '!', '&', '|', ','])
     {
         return None;
     }
@@ -86,6 +90,7 @@ mod tests {
         assert_eq!(name("dispatch step 1").as_deref(), Some("dispatch|step 1"));
         assert_eq!(name("  itab w "), Some("itab|w".into()));
         assert_eq!(name("itab(w)"), None);
+        assert_eq!(name("methods *main.T"), Some("methods|*main.T".into()));
         assert_eq!(name("x + 1"), None);
         assert_eq!(name("config.Name"), None);
         assert_eq!(name("config == nil"), None);

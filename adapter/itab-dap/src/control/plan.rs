@@ -67,7 +67,9 @@ fn rows_of(image: &Image, f: Function<'_>) -> Arc<[Row]> {
         let depth = image.functions().inline_stack(r.start).len().saturating_sub(1);
         let key = (r.line, r.file.clone(), depth);
         let pc = if r.start < start && start < r.end { start } else { r.start };
-        if pc >= start && r.is_stmt && last.as_ref() != Some(&key) && r.line != 0 {
+        // Generated code has no source to stop in.
+        let generated = r.file.starts_with('<');
+        if pc >= start && r.is_stmt && last.as_ref() != Some(&key) && r.line != 0 && !generated {
             out.push(Row { pc, line: r.line, file: r.file.clone(), depth });
         }
         if pc >= start {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use ::dispatch::{Implementer, ItabRow, MethodRow};
+use ::dispatch::{Engine, Implementer, ItabRow, MethodRow};
 use golang::Process;
 use image::TypeId;
 use wire::{Responder, itab};
@@ -102,7 +102,7 @@ impl Session {
     pub(crate) fn implementers(&self, interface: &str, near: bool) -> Result<Vec<Implementer>, Refused> {
         let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
         let process = inf.process();
-        let id = find_type(&process, interface).map_err(Refused::Dispatch)?;
+        let id = find_type(&inf.engine, &process, interface).map_err(Refused::Dispatch)?;
         inf.engine.implementers(&inf.image, &**inf.memory(), id, near).map_err(Refused::Dispatch)
     }
 
@@ -129,7 +129,7 @@ impl Session {
         let id = match (ty, expression) {
             (Some(name), _) => {
                 let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
-                find_type(&inf.process(), name).map_err(Refused::Dispatch)?
+                find_type(&inf.engine, &inf.process(), name).map_err(Refused::Dispatch)?
             }
             (None, Some(text)) => {
                 let handle = self.frame(frame)?;
@@ -191,19 +191,31 @@ fn page<T>(rows: Vec<T>, start: Option<usize>, count: Option<usize>) -> impl Ite
 }
 
 /// A type by full or short name; the error names the candidates.
-pub(crate) fn find_type(process: &Process<'_>, name: &str) -> Result<TypeId, String> {
+pub(crate) fn find_type(engine: &Engine, process: &Process<'_>, name: &str) -> Result<TypeId, String> {
     if let Some(id) = process.image.find_type(name).or_else(|| process.linked_type(name)) {
         return Ok(id);
     }
     let found = process.image.find_types_short(name);
     match found.as_slice() {
-        [] => Err(format!(
-            "there is no type {name} in the program (write it with its package: io.Writer, *main.T)"
-        )),
+        [] => in_itabs(engine, process, name).ok_or_else(|| {
+            format!("there is no type {name} in the program (write it with its package: io.Writer, *main.T)")
+        }),
         [one] => Ok(*one),
         several => {
             let names: Vec<String> = several.iter().map(|t| process.qualified_name(*t)).collect();
             Err(format!("{name} is ambiguous: {}", names.join(", ")))
         }
     }
+}
+
+/// In a stripped program: a named type that some itab joins.
+fn in_itabs(engine: &Engine, process: &Process<'_>, name: &str) -> Option<TypeId> {
+    let rows = engine.itab_table(process.image, process.mem).rows;
+    rows.iter().find_map(|r| {
+        if r.interface_type == name {
+            Some(TypeId::Runtime(r.itab.inter))
+        } else {
+            (r.concrete_type == name).then_some(TypeId::Runtime(r.itab.typ))
+        }
+    })
 }

@@ -142,7 +142,7 @@ impl Server {
         while !self.pending.is_empty() {
             let stop = self.pending.remove(0);
             if let Why::Breakpoint(addr) = stop.why
-                && !self.memory.original(addr).is_some()
+                && self.memory.original(addr).is_none()
             {
                 continue;
             }
