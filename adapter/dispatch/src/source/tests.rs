@@ -1,3 +1,5 @@
+//! Calls and receivers as the source writes them. Must never depend on a Go toolchain.
+
 use super::*;
 
 fn names(text: &str) -> Vec<String> {

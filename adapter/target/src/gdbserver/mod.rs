@@ -7,6 +7,7 @@
 
 mod connection;
 mod driver;
+mod handshake;
 mod running;
 
 use std::{
