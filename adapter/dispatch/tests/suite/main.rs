@@ -11,6 +11,7 @@
 )]
 
 mod common;
+mod hostile;
 mod interfaces;
 mod runtime;
 mod views;
