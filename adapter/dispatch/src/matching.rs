@@ -130,7 +130,26 @@ pub(crate) fn assign(machine: &[Machine], source: &[&SourceCall]) -> Vec<Option<
     started(machine, source, &mut out, &mut used);
     named(machine, source, &mut out, &mut used);
     unnamed(machine, source, &mut out, &mut used);
+    last_one(machine, source, &mut out, &mut used);
     out
+}
+
+/// An interface call whose method isn't known, and the only selector that nothing else took.
+fn last_one(machine: &[Machine], source: &[&SourceCall], out: &mut [Option<usize>], used: &mut [bool]) {
+    let calls: Vec<usize> = machine
+        .iter()
+        .enumerate()
+        .filter(|(i, m)| {
+            out.get(*i).copied().flatten().is_none() && m.name.is_none() && m.kind == SiteKind::Interface
+        })
+        .map(|(i, _)| i)
+        .collect();
+    let free: Vec<usize> = (0..source.len()).filter(|i| !used.get(*i).copied().unwrap_or(true)).collect();
+    if let ([_], [one]) = (calls.as_slice(), free.as_slice())
+        && source.get(*one).is_some_and(|s| s.form == Form::Selector && s.prefix.is_none())
+    {
+        pair(&calls, &free, out, used);
+    }
 }
 
 /// `go` and `defer` statements.

@@ -30,10 +30,11 @@ pub(crate) enum Stop {
 }
 
 impl Process {
-    pub(crate) fn start(program: &Path, env: &[(&str, &str)]) -> Option<Process> {
+    pub(crate) fn start(program: &Path, args: &[&str], env: &[(&str, &str)]) -> Option<Process> {
         let mut child = Command::new("gdbserver")
             .args(["--disable-randomization", "--once", "-"])
             .arg(program)
+            .args(args)
             .envs(env.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
