@@ -29,6 +29,7 @@ struct Score {
     announced_not_run: usize,
     micros: Vec<u128>,
     placed: usize,
+    below: usize,
     placeless: Vec<String>,
     misplaced: Vec<String>,
     callbacks: std::collections::BTreeSet<String>,
@@ -123,6 +124,12 @@ fn measure(program: &Path, args: &[&str], prefix: &str, truth: &[Vec<String>]) -
                 judge(&mut score, line, site, &chain);
             }
         }
+        if let Some(site) = calls.get(&pc)
+            && site.return_pc != 0
+            && met.get(&pc).is_none_or(|n| *n < 3)
+        {
+            below(&mut score, &image, &engine, &p, &regs, site);
+        }
         if starts.contains(&pc) {
             if let Some(old) = frames.remove(&frame) {
                 leave(&mut score, &old);
@@ -184,6 +191,27 @@ fn measure(program: &Path, args: &[&str], prefix: &str, truth: &[Vec<String>]) -
         stop = p.resume();
     }
     Some(score)
+}
+
+/// The frame as it is while the call runs: a caller, of which unwinding knows pc, SP and little else.
+fn below(score: &mut Score, image: &Image, engine: &Engine, p: &Process, regs: &machine::Regs, site: &Site) {
+    let mut caller = machine::Regs::new(image.arch());
+    caller.set_pc(site.return_pc);
+    caller.set_sp(regs.sp());
+    if let Some(fp) = regs.get(image.arch().fp()) {
+        caller.set(image.arch().fp(), fp);
+    }
+    let depth = image.functions().inline_stack(site.return_pc - 1).len() - 1;
+    for inline_depth in [0, depth] {
+        let cx = Context { image, mem: p, regs: &caller, top: false, inline_depth, source: &Files };
+        let list = engine.call_sites(&cx, Scope::Line);
+        let here: Vec<&CallSite> = list.iter().filter(|c| c.in_progress).collect();
+        score.below += 1;
+        if inline_depth == 0 && (here.len() != 1 || here[0].call_pc != Some(site.pc)) {
+            let rows: Vec<String> = list.iter().map(dispatch::label).collect();
+            score.misplaced.push(format!("{}:{} {:#x} in progress: {rows:?}", site.file, site.line, site.pc));
+        }
+    }
 }
 
 /// Spans and kinds of what is listed, against go/types.
@@ -303,10 +331,11 @@ fn predictions_come_true() {
             s.micros.last()
         );
         println!(
-            "  columns: {} given, {} not given, {} wrong",
+            "  columns: {} given, {} not given, {} wrong; {} callers looked at",
             s.placed,
             s.placeless.len(),
-            s.misplaced.len()
+            s.misplaced.len(),
+            s.below
         );
         s.placeless.sort();
         s.placeless.dedup();
@@ -333,6 +362,7 @@ fn predictions_come_true() {
         assert!(s.callbacks.contains("sort.Sort(sp) => main.byKg.Less"), "{name}: {:?}", s.callbacks);
         let slice = s.callbacks.iter().any(|c| c.starts_with("sort.Slice(…) => main.main.func"));
         assert!(slice, "{name}: {:?}", s.callbacks);
+        assert!(s.below > 50, "{name}");
         assert!(s.executed > 50, "{name}: too little was measured");
         assert!(s.right * 100 >= s.executed * 80, "{name}: {:?}", s.unknown);
     }
