@@ -7,6 +7,7 @@
 mod abi;
 mod api;
 mod asm;
+mod asserts;
 mod calls;
 mod captures;
 mod classify;
@@ -39,6 +40,7 @@ pub use api::{
     SiteKind, SlotEntry, SourceText, Span, State, StepPlan,
 };
 pub use asm::Instruction;
+pub use asserts::{AssertForm, AssertSite, Asserted};
 pub use engine::Engine;
 pub use views::{Implementer, ItabRow, ItabTable, MethodRow, Miss};
 

@@ -45,8 +45,8 @@ fn noise_gives_answers_without_a_panic() {
         for _ in 0..6 {
             let mut regs = Regs::new(image.arch());
             for n in 0..16 {
-                if r.next() % 3 != 0 {
-                    regs.set(Reg(n), if r.next() % 2 == 0 { r.next() } else { r.next() % 4096 });
+                if !r.next().is_multiple_of(3) {
+                    regs.set(Reg(n), if r.next().is_multiple_of(2) { r.next() } else { r.next() % 4096 });
                 }
             }
             regs.set_pc(f.entry() + r.next() % (f.end() - f.entry()));

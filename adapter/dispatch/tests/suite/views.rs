@@ -132,3 +132,26 @@ fn disassembly_names_calls_and_itabs() {
         assert_eq!(engine.disassemble(&image, &image, 0x10..0x50).len(), 0);
     }
 }
+
+#[test]
+fn assertions_are_found_with_what_they_want() {
+    for version in ["1.21.13", "1.24.11", "1.27.3"] {
+        let Some(go) = crate::common::go(version) else { continue };
+        for mode in [Mode::Opt, Mode::Debug] {
+            let program =
+                crate::common::build(&go, "disp", &crate::common::source("disp"), ".", mode, "amd64");
+            let image = Image::open(&program).unwrap();
+            let f = image.functions().by_name("main.assertions")[0];
+            let sites = Engine::new().assertions(&image, f.id());
+            let names: BTreeSet<String> = sites
+                .iter()
+                .flat_map(|s| &s.wanted)
+                .map(|t| image.type_of(*t, &image).unwrap().name.to_string())
+                .collect();
+            for wanted in ["main.Speaker", "main.Weigher", "error", "fmt.Stringer", "main.Op"] {
+                assert!(names.contains(wanted), "{version} {mode:?}: {names:?}");
+            }
+            assert!(sites.iter().all(|s| s.line > 200), "{sites:?}");
+        }
+    }
+}
