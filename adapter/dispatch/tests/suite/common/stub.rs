@@ -92,7 +92,8 @@ impl Process {
     }
 
     pub(crate) fn clear(&self, addr: u64) {
-        assert_eq!(self.ask(&format!("z0,{addr:x},1")), "OK");
+        // One that another thread's hit has removed already is no fault.
+        self.ask(&format!("z0,{addr:x},1"));
     }
 
     fn stop(&self, answer: &str) -> Stop {
