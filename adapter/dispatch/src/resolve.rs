@@ -43,7 +43,7 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
             out.reason = Some("removed by the linker: nothing in the program calls this method".into());
             return out;
         }
-        if !f.is_wrapper() || is_body(f.name()) {
+        if (!f.is_wrapper() && f.name() != "reflect.makeFuncStub") || is_body(f.name()) {
             let body = body_of(f, f.prologue_end(), false, false);
             out.links.push(body_link(&body, None));
             out.body = Some(body);
@@ -114,6 +114,9 @@ fn is_body(name: &str) -> bool {
 fn follow<'a>(w: &World<'a>, f: Function<'_>, target: u64, machine: Option<Machine<'a>>) -> Next<'a> {
     let Some(code) = w.engine.code(w.image, f) else { return Next::Unknown("no machine code") };
     let Some(mut m) = machine else { return fallback(w, f) };
+    if f.name() == "reflect.makeFuncStub" {
+        return made_by_reflect(w, &m);
+    }
     let mut pc = target;
     for _ in 0..MAX_STEPS {
         if let Some(name) = inlined_body(w, pc) {
@@ -168,6 +171,23 @@ fn follow<'a>(w: &World<'a>, f: Function<'_>, target: u64, machine: Option<Machi
         };
     }
     fallback(w, f)
+}
+
+/// A function of reflect.MakeFunc: its context is a makeFuncImpl, whose `fn` is the author's (reflect/makefunc.go).
+fn made_by_reflect<'a>(w: &World<'a>, m: &Machine<'a>) -> Next<'a> {
+    let found = || {
+        let context = m.reg(m.arch.context().0 as u8)?;
+        let off = w.image.layout().offset("reflect.makeFuncImpl", "fn")?;
+        let fv = m.load(context.n.wrapping_add(off), 8, false)?;
+        Some((fv, m.load(fv.n, 8, false)?))
+    };
+    let Some((fv, code)) = found() else {
+        return Next::Unknown("made by reflect.MakeFunc: its function can't be read");
+    };
+    let mut inside = m.clone();
+    inside.forget_registers();
+    inside.set_reg(m.arch.context().0 as u8, Some(fv));
+    Next::Hop { target: code.n, machine: Some(Box::new(inside)), through_itab: false }
 }
 
 /// Runtime functions that are bodies in their own right when a wrapper calls them.
@@ -272,6 +292,9 @@ fn promoted(w: &World<'_>, receiver: &str, method: &str, depth: u32) -> Option<S
 fn wrapper_kind(w: &World<'_>, f: Function<'_>, next: &Next<'_>) -> &'static str {
     let name = f.name();
     let last = names::last(name);
+    if name == "reflect.makeFuncStub" {
+        return "reflect";
+    }
     if last.ends_with("-fm") {
         return "-fm";
     }
