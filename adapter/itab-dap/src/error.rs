@@ -20,17 +20,14 @@ pub(crate) enum Refused {
     Unsupported(String),
     Threads(String),
     StackTrace(String),
-    Variables(String),
     Evaluate(String),
     SetVariable(String),
-    Breakpoints(String),
     /// A handle of an earlier stop.
     Stale(&'static str, i64),
     Step(String),
     Disassemble(String),
     Memory(String),
     Exception(String),
-    Disconnect(String),
     Dispatch(String),
     Cancelled,
 }
@@ -62,10 +59,8 @@ impl Refused {
             }
             Refused::Threads(s) => (2002, format!("Unable to list goroutines: {s}"), false),
             Refused::StackTrace(s) => (2004, format!("Unable to produce stack trace: {s}"), false),
-            Refused::Variables(s) => (2008, format!("Unable to look up variable: {s}"), false),
             Refused::Evaluate(s) => (2009, format!("Unable to evaluate expression: {s}"), false),
             Refused::SetVariable(s) => (2010, format!("Unable to set variable: {s}"), true),
-            Refused::Breakpoints(s) => (2002, format!("Unable to set or clear breakpoints: {s}"), true),
             Refused::Stale(what, n) => {
                 (2008, format!("{what} {n} belongs to an earlier stop; ask again for the present one"), false)
             }
@@ -73,7 +68,6 @@ impl Refused {
             Refused::Disassemble(s) => (2013, format!("Unable to disassemble: {s}"), false),
             Refused::Memory(s) => (2014, format!("Unable to access memory: {s}"), false),
             Refused::Exception(s) => (2011, format!("Unable to get exception info: {s}"), false),
-            Refused::Disconnect(s) => (5000, format!("Disconnect failed: {s}"), true),
             Refused::Dispatch(s) => (2020, format!("Unable to answer about dispatch: {s}"), false),
             Refused::Cancelled => (2099, "cancelled".into(), false),
         }

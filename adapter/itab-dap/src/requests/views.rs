@@ -14,6 +14,9 @@ use crate::{
     settings::glob_matches,
 };
 
+/// Why a list may be longer than it is.
+type Incomplete = Option<String>;
+
 /// What of the itab table is wanted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TableFilter {
@@ -28,7 +31,7 @@ impl Session {
     pub(crate) fn itab_rows(
         &self,
         filter: &TableFilter,
-    ) -> Result<(Vec<(ItabRow, bool)>, Option<String>), Refused> {
+    ) -> Result<(Vec<(ItabRow, bool)>, Incomplete), Refused> {
         let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
         let table = inf.engine.itab_table(&inf.image, &**inf.memory());
         let fits = |glob: &Option<String>, name: &str| glob.as_ref().is_none_or(|g| glob_matches(g, name));
