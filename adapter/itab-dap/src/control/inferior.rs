@@ -191,17 +191,11 @@ impl Inferior {
             return Ok(());
         }
         self.forget_stop();
-        let mut threads: Vec<(Tid, Action, Option<Signal>)> = Vec::new();
-        let mut later = Vec::new();
-        for (tid, sig) in std::mem::take(&mut self.signals) {
-            // One signal per thread and resume; a second one waits.
-            if threads.iter().any(|t| t.0 == tid) {
-                later.push((tid, sig));
-            } else {
-                threads.push((tid, Action::Continue, Some(sig)));
-            }
-        }
-        self.signals = later;
+        // All at once: a signal kept for a later resume would reach its thread at a hit that is not reported yet. A fault goes first:
+        // only the first is delivered as it came, the others are sent anew.
+        let mut signals = std::mem::take(&mut self.signals);
+        signals.sort_by_key(|(_, s)| !is_fault(*s));
+        let threads = signals.into_iter().map(|(tid, s)| (tid, Action::Continue, Some(s))).collect();
         self.target.resume(&Plan { threads, run_others: true })
     }
 
@@ -233,4 +227,9 @@ impl Inferior {
     pub(crate) fn kill(&mut self) -> Result<(), TargetError> {
         self.target.kill()
     }
+}
+
+/// Raised by an instruction, not by somebody.
+fn is_fault(s: Signal) -> bool {
+    matches!(s.0, libc::SIGSEGV | libc::SIGBUS | libc::SIGFPE | libc::SIGILL)
 }

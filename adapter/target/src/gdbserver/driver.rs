@@ -51,8 +51,6 @@ pub(super) struct Server {
     pub(super) interrupt_wanted: bool,
     /// Stops of other threads that came during a step.
     pub(super) pending: Vec<Stop>,
-    /// Signals of other threads that came during a step.
-    deliver: Vec<(Tid, u8)>,
     /// Given to the session, not named in a resume yet.
     pub(super) held: Vec<(Tid, Signal)>,
     /// The thread selected by `Hg`.
@@ -89,7 +87,6 @@ impl Server {
             interrupts_due: 0,
             interrupt_wanted: false,
             pending: Vec::new(),
-            deliver: Vec::new(),
             held: Vec::new(),
             selected: None,
             stepping: Vec::new(),
@@ -301,7 +298,7 @@ impl Server {
                     self.pending.push(Stop { tid: who, why: Why::Breakpoint(pc) })
                 }
                 (TRAP | 0, _) => {}
-                (s, _) => self.deliver.push((who, s)),
+                (s, _) => self.requeue(who, Signal(rsp::from_gdb(s))),
             }
             return Ok(false);
         }
@@ -314,6 +311,14 @@ impl Server {
         }
         out.pending.push((tid, Signal(rsp::from_gdb(signal))));
         Ok(FAULTS.contains(&signal))
+    }
+
+    /// Puts a signal back into the kernel's queue of its thread: that thread may stand at a hit that is not reported yet, and no
+    /// signal may reach it before. A fault is not sent: its instruction has not run and faults again.
+    pub(super) fn requeue(&mut self, tid: Tid, signal: Signal) {
+        if !FAULTS.contains(&rsp::to_gdb(signal.0)) {
+            process::signal_thread(self.pid, tid.0, signal.0);
+        }
     }
 
     fn step_timed_out(&mut self) -> Result<bool, TargetError> {
@@ -386,7 +391,10 @@ impl Driver for Server {
         self.need_stopped()?;
         if self.tell_pending() {
             for (tid, _, signal) in &plan.threads {
-                self.deliver.extend(signal.map(|s| (*tid, rsp::to_gdb(s.0))));
+                if let Some(s) = signal {
+                    self.held.retain(|h| h != &(*tid, *s));
+                    self.requeue(*tid, *s);
+                }
             }
             return Ok(());
         }
@@ -399,9 +407,9 @@ impl Driver for Server {
                 self.held.retain(|h| h != &(*tid, *signal));
             }
             if named.contains(tid) {
-                // A second signal of the same thread: back into the kernel's queue.
+                // A second signal of the same thread.
                 if let Some(signal) = signal {
-                    process::signal_thread(self.pid, tid.0, signal.0);
+                    self.requeue(*tid, *signal);
                 }
                 continue;
             }
@@ -418,12 +426,6 @@ impl Driver for Server {
             };
             actions.push_str(&format!(";{letter}:{}", self.thread_name(*tid)));
             named.push(*tid);
-        }
-        for (tid, signal) in std::mem::take(&mut self.deliver) {
-            if !named.contains(&tid) {
-                actions.push_str(&format!(";C{signal:02x}:{}", self.thread_name(tid)));
-                named.push(tid);
-            }
         }
         if plan.run_others {
             actions.push_str(";c");

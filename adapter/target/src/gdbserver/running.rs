@@ -52,12 +52,12 @@ impl Server {
         if let Some(child) = fork {
             self.running = false;
             self.let_fork_go(child)?;
-            return self.go_on("");
+            return self.go_on(None);
         }
         if let Some(child) = vfork {
             self.running = false;
             self.wait_out_vfork(tid, child)?;
-            return self.go_on("");
+            return self.go_on(None);
         }
         if let Some(path) = exec {
             self.running = false;
@@ -73,13 +73,13 @@ impl Server {
         if signal == rsp::to_gdb(libc::SIGINT) && self.interrupts_due > 0 {
             self.interrupts_due -= 1;
             if !self.interrupt_wanted {
-                return self.go_on("");
+                return self.go_on(None);
             }
             self.stopped(Stop { tid, why: Why::Interrupted });
             return Ok(());
         }
         if signal == 0 {
-            return self.go_on("");
+            return self.go_on(None);
         }
         if self.stepping.contains(&tid) {
             let signal = Signal(rsp::from_gdb(signal));
@@ -88,13 +88,18 @@ impl Server {
             return Ok(());
         }
         // The program's own business (a nil dereference, a signal that the server does not pass by itself).
-        self.go_on(&format!(";C{signal:02x}:p{:x}.{:x}", self.pid, tid.0))
+        self.go_on(Some((tid, signal)))
     }
 
-    fn go_on(&mut self, first: &str) -> Result<(), TargetError> {
+    /// Runs on after a stop that nobody is told of, with the signal that stopped a thread.
+    fn go_on(&mut self, signal: Option<(Tid, u8)>) -> Result<(), TargetError> {
         if self.tell_pending() {
+            if let Some((tid, signal)) = signal {
+                self.requeue(tid, Signal(rsp::from_gdb(signal)));
+            }
             return Ok(());
         }
+        let first = signal.map(|(tid, s)| format!(";C{s:02x}:p{:x}.{:x}", self.pid, tid.0)).unwrap_or_default();
         let replay = self.replay.clone();
         self.memory.set_running(true);
         self.vcont(&format!("{first}{replay}"))?;
@@ -131,10 +136,10 @@ impl Server {
         }
         if !breakpoint {
             // Sent by somebody with kill.
-            return self.go_on(&format!(";C{TRAP:02x}:p{:x}.{:x}", self.pid, tid.0));
+            return self.go_on(Some((tid, TRAP)));
         }
         // A hit of a breakpoint that was removed meanwhile; the pc is set back already.
-        self.go_on("")
+        self.go_on(None)
     }
 
     /// The first stop kept from a step that still counts is told; true if there was one.
