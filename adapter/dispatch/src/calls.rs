@@ -62,6 +62,8 @@ fn line_calls(w: &World<'_>, cx: &Context<'_>) -> Option<Vec<CallSite>> {
         c.line = Some(at.line);
         c.order = src.map_or(source.len() + k, |i| i) as u32;
         c.in_progress = in_progress.is_some() && call.site == in_progress;
+        // What the values make of it is no promise: the line may be left first.
+        c.conditional |= written.is_some_and(|s| s.conditional);
         if c.in_progress {
             c.conditional = false;
         }

@@ -34,6 +34,8 @@ enum Next<'a> {
 pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>) -> Chain {
     let mut out = Chain::default();
     let (mut target, mut machine) = (target, machine);
+    // The wrapper with real type arguments that led to generic code.
+    let mut instance: Option<String> = None;
     for _ in 0..MAX_HOPS {
         let Some(f) = w.image.functions().at(target) else {
             out.reason = Some(format!("{target:#x} is not Go code"));
@@ -44,19 +46,24 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
             return out;
         }
         if (!f.is_wrapper() && f.name() != "reflect.makeFuncStub") || is_body(f.name()) {
-            let body = body_of(f, f.prologue_end(), false, false);
+            let mut body = body_of(f, f.prologue_end(), false, false);
+            name_instance(&mut body, instance.as_deref());
             out.links.push(body_link(&body, None));
             out.body = Some(body);
             return out;
         }
         let next = follow(w, f, target, machine.take());
         let kind = wrapper_kind(w, f, &next);
+        if kind == "shape" {
+            instance = Some(f.name().to_string());
+        }
         match next {
             Next::Inlined { pc, name } => {
                 out.links.push(wrapper_link(w, f, kind));
                 let mut body = body_of(f, pc, true, false);
                 body.qualified_name = name;
                 body.name = crate::names::display(&body.qualified_name);
+                name_instance(&mut body, instance.as_deref());
                 if let Some(at) = w.image.functions().location(pc) {
                     body.line = Some(at.line);
                     body.file = Some(at.file);
@@ -321,6 +328,16 @@ fn wrapper_kind(w: &World<'_>, f: Function<'_>, next: &Next<'_>) -> &'static str
         return "value receiver";
     }
     if last.starts_with("func") { "gowrap" } else { "promoted" }
+}
+
+/// A body of generic code runs on shapes: its name is that of the instance through whose wrapper it was reached.
+fn name_instance(body: &mut Body, instance: Option<&str>) {
+    if let Some(real) = instance
+        && body.qualified_name.contains("go.shape.")
+    {
+        body.name = crate::names::display(real);
+        body.qualified_name = real.to_string();
+    }
 }
 
 fn wrapper_link(w: &World<'_>, f: Function<'_>, kind: &'static str) -> Link {

@@ -1,4 +1,11 @@
 //! Both back ends against the same real Go program: one table, each behaviour a test.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout
+)]
 
 use std::{
     collections::BTreeMap,

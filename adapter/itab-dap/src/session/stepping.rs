@@ -127,6 +127,17 @@ impl Session {
                 let chosen = chosen.as_ref().ok_or("no call was chosen")?;
                 match (&chosen.site, &chosen.body) {
                     (Some(site), _) if chosen.call_pc.is_some() => calls.push(Arc::clone(site)),
+                    // Reached through code of others (sort.Sort(x) => byKey.Less), or by the runtime at the return.
+                    (_, Some(body)) if matches!(chosen.kind, CallKind::Callback | CallKind::Deferred) => {
+                        let below = Accept::Callee { below: origin.frame_offset, return_pc: None };
+                        let accept = if chosen.kind == CallKind::Callback { below } else { Accept::Deferred };
+                        let description = format!("{} -> {}", describe(chosen), body.name);
+                        temporaries.push(Temporary {
+                            addr: body.stop_pc,
+                            accept,
+                            meaning: Meaning::Body { description },
+                        });
+                    }
                     // Inlined: there is no CALL; the body begins in this very frame.
                     (_, Some(body)) => temporaries.push(Temporary {
                         addr: body.stop_pc,

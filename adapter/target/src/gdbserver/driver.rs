@@ -34,6 +34,8 @@ const NAMES: [&str; 17] = [
 pub(super) struct Server {
     pub(super) pid: i32,
     pub(super) child: Child,
+    /// Held for as long as the server may live.
+    pub(super) guard: Option<std::os::fd::OwnedFd>,
     pub(super) connection: Connection,
     pub(super) layout: RegisterLayout,
     pub(super) memory: Arc<ProcMemory>,
@@ -75,6 +77,7 @@ impl Server {
         Server {
             pid,
             child,
+            guard: None,
             connection,
             layout: RegisterLayout::default(),
             memory,
@@ -152,11 +155,15 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        let _dead = self.child.kill();
+        self.kill_server();
         let _reaped = self.child.wait();
     }
 
+    /// Ends the server with everything it started: it leads a process group of its own.
     pub(super) fn kill_server(&mut self) {
+        let group = self.child.id() as i32;
+        // SAFETY: kill takes no pointers; the child is not reaped yet, so the group is still its own.
+        unsafe { libc::kill(-group, libc::SIGKILL) };
         let _dead = self.child.kill();
     }
 

@@ -1,17 +1,20 @@
 //! GDB's server over its remote protocol, on a Unix socket pair: no port, nobody else can connect.
 //!
+//! ```text
 //!     session --jobs--> driver thread --packets--> gdbserver --ptrace--> program
 //!                        ^ reader thread (bytes -> packets)
+//! ```
 //!
 //! The server only attaches: the program is spawned by us. It reads no symbols and never will: `qSymbol` is not answered.
 
 mod connection;
 mod driver;
+mod guard;
 mod handshake;
 mod running;
 
 use std::{
-    os::unix::{net::UnixStream, process::CommandExt},
+    os::{fd::OwnedFd, unix::net::UnixStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -174,9 +177,10 @@ fn start(
     let driver = move || {
         let _finish = finish;
         // The server is forked here: it dies with this thread, which lives as long as the session needs it.
-        let started = spawn_server(&path, pid).and_then(|(child, stream)| {
+        let started = spawn_server(&path, pid).and_then(|(child, stream, guard)| {
             let connection = Connection::new(stream)?;
             let mut s = Server::new(pid, child, connection, mem, theirs, outputs, end);
+            s.guard = Some(guard);
             let ready = s.shake_hands(START_DEADLINE).and_then(|()| prepare(&mut s));
             ready.map_err(|e| s.explain(e, &path, START_DEADLINE))?;
             Ok(s)
@@ -215,8 +219,7 @@ fn version_of(server: &Path) -> Receiver<String> {
     let (tx, version) = bounded(1);
     let path = server.to_path_buf();
     let ask = move || {
-        let out = Command::new(&path).arg("--version").stdin(Stdio::null()).output();
-        let text = out.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
+        let text = guard::output_of(&path, "--version").unwrap_or_default();
         let number = text.lines().next().and_then(|l| l.split_whitespace().last()).unwrap_or_default();
         let _nobody_waits = tx.send(format!("gdbserver {number}").trim().to_string());
     };
@@ -226,8 +229,8 @@ fn version_of(server: &Path) -> Receiver<String> {
     version
 }
 
-/// Starts the server with one end of a socket pair as its stdin and stdout.
-fn spawn_server(path: &Path, pid: i32) -> Result<(Child, UnixStream), TargetError> {
+/// Starts the server with one end of a socket pair as its stdin and stdout, and what ends it when we do.
+fn spawn_server(path: &Path, pid: i32) -> Result<(Child, UnixStream, OwnedFd), TargetError> {
     let io = |source| TargetError::Io { what: "starting gdbserver", source };
     let (ours, theirs) = UnixStream::pair().map_err(io)?;
     let stdin: std::os::fd::OwnedFd = theirs.try_clone().map_err(io)?.into();
@@ -235,24 +238,10 @@ fn spawn_server(path: &Path, pid: i32) -> Result<(Child, UnixStream), TargetErro
     let mut c = Command::new(path);
     c.args(["--once", "--no-startup-with-shell", "--attach", "-"]).arg(pid.to_string());
     c.stdin(stdin).stdout(stdout).stderr(Stdio::piped());
-    let parent = std::process::id() as i32;
-    // SAFETY: between fork and exec only system calls are made.
-    unsafe {
-        c.pre_exec(move || {
-            // A Ctrl-C in the adapter's terminal is for the adapter.
-            libc::setpgid(0, 0);
-            if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-            if libc::getppid() != parent {
-                libc::_exit(1);
-            }
-            Ok(())
-        });
-    }
+    let guard = guard::guarded(&mut c).map_err(io)?;
     let child = c.spawn().map_err(|source| TargetError::ServerStart {
         deadline: START_DEADLINE,
         why: format!("{}: {source}", path.display()),
     })?;
-    Ok((child, ours))
+    Ok((child, ours, guard))
 }

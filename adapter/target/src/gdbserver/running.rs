@@ -99,7 +99,8 @@ impl Server {
             }
             return Ok(());
         }
-        let first = signal.map(|(tid, s)| format!(";C{s:02x}:p{:x}.{:x}", self.pid, tid.0)).unwrap_or_default();
+        let first =
+            signal.map(|(tid, s)| format!(";C{s:02x}:p{:x}.{:x}", self.pid, tid.0)).unwrap_or_default();
         let replay = self.replay.clone();
         self.memory.set_running(true);
         self.vcont(&format!("{first}{replay}"))?;
