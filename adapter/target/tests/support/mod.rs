@@ -14,7 +14,7 @@ use target::{
     BackendChoice, Event, LaunchSpec, Output, Plan, Signal, Stdin, Stop, Stream, Target, Tid, Why, launch,
 };
 
-pub(crate) const LONG: Duration = Duration::from_secs(20);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// A Go program under `tests/programs`, built once for each mode. `None`: no toolchain, which is a skip but in CI a failure.
 pub(crate) fn program(name: &str, mode: &str) -> Option<PathBuf> {
