@@ -203,21 +203,8 @@ pub(crate) fn split_package(name: &str) -> (&str, &str) {
     let end = name.find('[').unwrap_or(name.len());
     let head = name.get(..end).unwrap_or(name);
     let slash = head.rfind('/').map_or(0, |i| i + 1);
-    match head.get(slash..).and_then(|s| s.find('.')) {
-        Some(dot) => name.split_at(slash + dot),
-        None => ("", name),
-    }
-    .strip_dot()
-}
-
-trait StripDot<'a> {
-    fn strip_dot(self) -> (&'a str, &'a str);
-}
-
-impl<'a> StripDot<'a> for (&'a str, &'a str) {
-    fn strip_dot(self) -> (&'a str, &'a str) {
-        (self.0, self.1.strip_prefix('.').unwrap_or(self.1))
-    }
+    let dot = head.get(slash..).and_then(|s| s.find('.')).map(|i| slash + i);
+    dot.and_then(|i| Some((name.get(..i)?, name.get(i + 1..)?))).unwrap_or(("", name))
 }
 
 #[cfg(test)]
