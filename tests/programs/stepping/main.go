@@ -28,7 +28,7 @@ func deferring() (result int) { // @defer
 	}()
 	result = 21           // @defer2
 	return add(result, 0) // @defer3
-}
+} // @defer4
 
 //go:noinline
 func panicking() (text string) { // @panic

@@ -165,3 +165,61 @@ fn substituted_paths() {
     assert_eq!(frames[0]["source"]["path"], json!(path), "{}", frames[0]);
     session.client.end();
 }
+
+/// `runtime.Breakpoint()` stops in the code that calls it, also when a step runs into it.
+#[test]
+fn hard_coded() {
+    let fixture = debug("panics");
+    let path = fixture.path();
+    for backend in backends() {
+        let launch = launch(&fixture, backend).with("args", json!(["trap"]));
+        let mut session = Session::launch(&launch, &[]);
+        let stop = session.stopped();
+        assert_eq!(stop.reason, "breakpoint", "{}", stop.body);
+        let (function, line) = session.place(stop.thread);
+        let trap = fixture.line("trap");
+        assert!(function == "main.main" && (trap..=trap + 1).contains(&line), "{function} {line}");
+        assert_eq!(session.text("how"), r#""trap""#);
+        assert_eq!(session.run_out(stop.thread), 0);
+        session.client.end();
+
+        let mut session = Session::launch(&launch, &[(&path, &[trap])]);
+        let stop = session.stopped();
+        let stop = session.step("next", stop.thread);
+        assert_eq!(session.place(stop.thread), ("main.main".to_owned(), trap + 1), "{}", stop.body);
+        assert_eq!(session.run_out(stop.thread), 0);
+        session.client.end();
+    }
+}
+
+/// One breakpoint for a place: a second one that names the same is refused, so that no hit counts twice.
+#[test]
+fn asked_for_twice() {
+    let fixture = debug("stepping");
+    let path = fixture.path();
+    let line = fixture.line("add1");
+    let mut session = Session::begin(&launch(&fixture, "auto"), "launch");
+    let verified = |answers: &[Value]| -> Vec<bool> {
+        answers.iter().map(|answer| answer["verified"] == json!(true)).collect()
+    };
+    let answers = session.set_breakpoints(&path, &[line, line]);
+    assert_eq!(verified(&answers), [true, false], "{answers:?}");
+    assert_eq!(answers[1]["message"], json!("breakpoint already exists"));
+    let body = session.client.ok(
+        "setFunctionBreakpoints",
+        json!({"breakpoints": [{"name": "main.grow"}, {"name": "grow"}, {"name": "main.grow:-1"}, {"name": "17"},
+            {"name": "/^main.*$/"}, {"name": "./main.go:3"}, {"name": "/main.add"}]}),
+    );
+    let answers = body["breakpoints"].as_array().cloned().unwrap_or_default();
+    assert_eq!(verified(&answers), [true, false, false, false, false, false, true], "{answers:?}");
+    let address = answers[0]["instructionReference"].clone();
+    let body = session.client.ok(
+        "setInstructionBreakpoints",
+        json!({"breakpoints": [{"instructionReference": address}, {"instructionReference": address},
+            {"instructionReference": "nonsense"}]}),
+    );
+    let answers = body["breakpoints"].as_array().cloned().unwrap_or_default();
+    assert_eq!(verified(&answers), [true, false, false], "{answers:?}");
+    assert!(answers[2]["message"].as_str().is_some_and(|text| text.contains("nonsense")), "{answers:?}");
+    session.client.end();
+}

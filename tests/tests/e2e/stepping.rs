@@ -132,3 +132,39 @@ fn results_after_step_out() {
         references.into_iter().flat_map(|scope| session.children(scope)).map(|child| child.value).collect();
     assert!(values.iter().any(|value| value == "3"), "the result 3 is not among {values:?}");
 }
+
+/// A step into the end of a function enters what it deferred; a step over a call that panics with nobody to recover ends at
+/// the panic, not in the runtime's own deferred function.
+#[test]
+fn into_deferred_calls_and_out_of_a_panic() {
+    let fixture = debug("stepping");
+    let path = fixture.path();
+    let mut session = Session::launch(&launch(&fixture, "auto"), &[(&path, &[fixture.line("defer3")])]);
+    let thread = session.stopped().thread;
+    session.place(thread);
+    walk(
+        &mut session,
+        &fixture,
+        thread,
+        &[
+            ("enter", &["add", "add1"]),
+            ("stepOut", &["defer3"]),
+            ("next", &["defer4"]),
+            ("enter", &["defer1", "deferred"]),
+            ("stepOut", &["defer3", "defer4"]),
+        ],
+    );
+    session.client.end();
+
+    let panics = debug("panics");
+    let path = panics.path();
+    let mut session = Session::launch(
+        &launch(&panics, "auto").with("args", json!(["assert"])),
+        &[(&path, &[panics.line("assert")])],
+    );
+    let thread = session.stopped().thread;
+    let stop = session.step("next", thread);
+    assert_eq!(stop.reason, "exception", "{}", stop.body);
+    assert_eq!(session.place(thread).0, "runtime.fatalpanic");
+    session.client.end();
+}

@@ -316,7 +316,7 @@ impl Session {
                 let place = match &b.place {
                     Place::Source { path, line } => format!("{path}:{}", b.line.unwrap_or(*line)),
                     Place::Function { name } => name.clone(),
-                    Place::Instruction { addr } => format!("{addr:#x}"),
+                    Place::Instruction { reference, .. } => reference.clone(),
                 };
                 let why = b.message.as_ref().map(|m| format!(" ({m})")).unwrap_or_default();
                 format!("{} {place}, {} hits{why}", b.id.0, b.hits)

@@ -20,8 +20,10 @@ pub(crate) enum Place {
     Function {
         name: String,
     },
+    /// As the client wrote it, and the address that it means, offset added.
     Instruction {
-        addr: u64,
+        reference: String,
+        addr: Option<u64>,
     },
 }
 
@@ -54,6 +56,23 @@ pub(crate) struct Breakpoint {
 }
 
 impl Breakpoint {
+    /// One that stands nowhere yet.
+    pub(crate) fn unbound(id: BreakpointId, place: Place, options: Options) -> Self {
+        Breakpoint {
+            id,
+            place,
+            options,
+            condition: None,
+            hit_condition: None,
+            log: None,
+            addrs: Vec::new(),
+            line: None,
+            file: None,
+            message: None,
+            hits: 0,
+        }
+    }
+
     pub(crate) fn verified(&self) -> bool {
         !self.addrs.is_empty()
     }

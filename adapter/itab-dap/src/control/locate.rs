@@ -26,26 +26,30 @@ pub(crate) fn locate(
     if spec.is_empty() {
         return Err("the function's name is empty".into());
     }
-    if let Some(rest) = spec.strip_prefix('*')
-        && (rest.starts_with("0x") || rest.bytes().all(|b| b.is_ascii_digit()))
-    {
-        return Err(format!("{spec:?} is an address; use an instruction breakpoint for it"));
+    if spec.starts_with("./") || spec.starts_with("../") {
+        return Err("breakpoint names that are relative paths are not supported".into());
     }
-    if spec.starts_with(['/', '.', '+', '-']) && !spec.contains(".go:") {
+    let regular_expression = spec.len() > 1 && spec.starts_with('/') && spec.ends_with('/');
+    if regular_expression
+        || spec.starts_with(['+', '-', '.', '*'])
+        || spec.bytes().all(|b| b.is_ascii_digit())
+    {
         return Err(format!(
-            "{spec:?} is not a function's name; write pkg.Func, (*T).Method or file.go:line"
+            "breakpoint name {spec:?} could not be parsed as a function: write pkg.Func, (*T).Method, pkg.Func:LINE or file.go:LINE"
         ));
     }
-    if let Some((head, line)) = spec.rsplit_once(':')
-        && let Ok(line) = line.parse::<u32>()
-    {
+    if let Some((head, line)) = spec.rsplit_once(':') {
+        let line = line
+            .parse::<u32>()
+            .map_err(|_| format!("breakpoint name {spec:?}: line offset negative or not a number"))?;
         return if head.ends_with(".go") {
             at_file_line(image, head, line)
         } else {
             at_function_line(image, head, line, body_of)
         };
     }
-    let functions = matching(image, spec)?;
+    // `/io/ioutil.ReadFile`: a path with its beginning left out, as Delve takes it.
+    let functions = matching(image, spec.strip_prefix('/').unwrap_or(spec))?;
     let mut addrs: Vec<u64> =
         functions.iter().map(|f| body_of(f.entry()).unwrap_or_else(|| f.prologue_end())).collect();
     addrs.sort_unstable();
@@ -99,11 +103,9 @@ fn matching<'a>(image: &'a Image, spec: &str) -> Result<Vec<Function<'a>>, Strin
     if real {
         found.retain(|(_, f)| !f.is_wrapper());
     }
-    let best = found
-        .iter()
-        .map(|f| f.0)
-        .min()
-        .ok_or_else(|| format!("could not find function {spec}{}", hint(image, spec)))?;
+    let best = found.iter().map(|f| f.0).min().ok_or_else(|| {
+        format!("location {spec:?} not found: the program has no such function{}", hint(image, spec))
+    })?;
     found.retain(|f| f.0 == best);
     let mut names: Vec<String> = found.iter().map(|(_, f)| without_type_arguments(f.name())).collect();
     names.sort();
@@ -114,17 +116,18 @@ fn matching<'a>(image: &'a Image, spec: &str) -> Result<Vec<Function<'a>>, Strin
         if more > 0 {
             text.push_str(&format!(" and {more} more"));
         }
-        return Err(format!("function name {spec} is ambiguous: {text}"));
+        return Err(format!("location {spec:?} ambiguous: {text}"));
     }
     Ok(found.into_iter().map(|f| f.1).collect())
 }
 
-/// Functions of the same last name but another letter case: the usual slip.
+/// A function of the same name but for the letter case: the usual slip.
 fn hint(image: &Image, spec: &str) -> String {
-    let last = spec.rsplit('.').next().unwrap_or(spec);
-    let near = image.functions().iter().find(|f| {
-        let name = without_type_arguments(f.name());
-        name.rsplit('.').next().is_some_and(|n| n.eq_ignore_ascii_case(last)) && !f.is_wrapper()
+    let lower = Wanted::parse(&spec.to_lowercase());
+    let near = image.functions().iter().filter(|f| !f.is_wrapper()).find(|f| {
+        let name = f.name();
+        // Cheap first: most names end otherwise.
+        name.len() >= spec.len() && lower.rank(&name.to_lowercase()).is_some()
     });
     near.map(|f| format!("; did you mean {}?", without_type_arguments(f.name()))).unwrap_or_default()
 }
@@ -141,7 +144,8 @@ impl Wanted {
         Wanted { text: spec.replace(' ', ""), has_arguments: spec.contains('[') }
     }
 
-    /// How well a linker name fits: 0 the whole name, 1 with the package's name, 2 without package, 3 the method's name alone.
+    /// How well a linker name fits: 0 the whole name, 1 with the package's name, 2 without package, 3 the method's name alone or
+    /// behind its package (`main.String`).
     fn rank(&self, linker_name: &str) -> Option<u8> {
         let full = image::names::unescape(linker_name);
         let full = if self.has_arguments { full.replace(' ', "") } else { without_type_arguments(&full) };
@@ -160,7 +164,9 @@ impl Wanted {
             return Some(2);
         }
         let last = rest.rsplit('.').next().unwrap_or(rest);
-        (last == self.text && !is_closure_name(rest)).then_some(3)
+        let package = path.rsplit('/').next().unwrap_or(path);
+        let alone = self.text.strip_prefix(package).and_then(|t| t.strip_prefix('.')).unwrap_or(&self.text);
+        (last == alone && !is_closure_name(rest)).then_some(3)
     }
 
     /// `(*T).M` means the pointer receiver only; `T.M` means either.
@@ -222,6 +228,8 @@ mod tests {
         assert_eq!(rank("(*T).M", "example.com/a/b.(*T).M"), Some(2));
         assert_eq!(rank("T.M", "example.com/a/b.(*T).M"), Some(2));
         assert_eq!(rank("M", "example.com/a/b.(*T).M"), Some(3));
+        assert_eq!(rank("b.M", "example.com/a/b.(*T).M"), Some(3));
+        assert_eq!(rank("a.M", "example.com/a/b.(*T).M"), None);
         assert_eq!(rank("(*T).M", "main.T.M"), None);
         assert_eq!(rank("main.f", "main.g"), None);
     }

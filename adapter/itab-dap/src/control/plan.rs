@@ -72,8 +72,9 @@ fn rows_of(image: &Image, f: Function<'_>) -> Arc<[Row]> {
         if pc >= start && r.is_stmt && last.as_ref() != Some(&key) && r.line != 0 && !generated {
             out.push(Row { pc, line: r.line, file: r.file.clone(), depth });
         }
-        if pc >= start {
-            last = Some(key);
+        // A run that begins with a row that is no statement (optimised code) counts from its first statement.
+        if pc >= start && (r.is_stmt || last.as_ref() != Some(&key)) {
+            last = r.is_stmt.then_some(key);
         }
     }
     out.into()
@@ -185,15 +186,19 @@ impl Start<'_> {
         group_offset != self.origin.frame_offset && frame.frame_offset > group_offset
     }
 
-    /// The deferred call that runs first if the goroutine panics now.
-    pub(crate) fn deferred(&self) -> Vec<Temporary> {
+    /// The deferred call that runs first if the goroutine panics now, or `at_return` when its function returns. Those of the runtime
+    /// itself (`runtime.main` has one) are not where the author expects to be.
+    pub(crate) fn deferred(&self, at_return: bool) -> Vec<Temporary> {
         let Some(g) = self.process.goroutine(self.origin.goid) else { return Vec::new() };
         let next = self.process.deferred(&g, self.stack).into_iter().next();
         let Some(pc) = next.map(|d| d.entry).filter(|e| *e != 0) else { return Vec::new() };
-        let Some(f) = self.process.image.functions().at(pc) else { return Vec::new() };
+        let Some(f) = self.process.image.functions().at(pc).filter(|f| f.package() != "runtime") else {
+            return Vec::new();
+        };
         let addr = body_of(self.engine, self.process.image, self.process.mem, pc)
             .unwrap_or_else(|| f.prologue_end());
-        vec![Temporary { addr, accept: Accept::DeferredByPanic, meaning: Meaning::Arrived }]
+        let accept = if at_return { Accept::Deferred } else { Accept::DeferredByPanic };
+        vec![Temporary { addr, accept, meaning: Meaning::Arrived }]
     }
 }
 

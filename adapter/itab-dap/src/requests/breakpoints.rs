@@ -77,11 +77,11 @@ impl Session {
             .breakpoints
             .into_iter()
             .map(|b| {
-                let base = parse_address(&b.instruction_reference).unwrap_or(0);
-                let addr = base.wrapping_add_signed(b.offset.unwrap_or(0));
+                let addr = parse_address(&b.instruction_reference)
+                    .map(|base| base.wrapping_add_signed(b.offset.unwrap_or(0)));
                 let options =
                     Options { condition: b.condition, hit_condition: b.hit_condition, log_message: None };
-                (Place::Instruction { addr }, options.cleaned())
+                (Place::Instruction { reference: b.instruction_reference, addr }, options.cleaned())
             })
             .collect();
         let breakpoints = self.replace_breakpoints(|p| matches!(p, Place::Instruction { .. }), wanted);
@@ -122,6 +122,12 @@ impl Session {
         let mut answers = Vec::with_capacity(wanted.len());
         let mut fresh = Vec::new();
         for (place, options) in wanted {
+            let is_here = |b: &Breakpoint| b.place == place && b.verified();
+            if answers.iter().any(|id| self.breakpoints.get(*id).is_some_and(is_here)) {
+                let why = "breakpoint already exists";
+                answers.push(self.insert_refused(place, options, why.into()));
+                continue;
+            }
             let kept = old.iter().position(|id| {
                 self.breakpoints
                     .get(*id)
@@ -131,7 +137,11 @@ impl Session {
                 answers.push(old.remove(i));
             } else {
                 let id = self.breakpoints.next_id();
-                let b = self.make_breakpoint(id, place, options);
+                let mut b = self.make_breakpoint(id, place, options);
+                if let Some(why) = self.named_before(&b, &answers) {
+                    b.addrs.clear();
+                    b.message = Some(why);
+                }
                 self.breakpoints.insert(b);
                 fresh.push(id);
                 answers.push(id);
@@ -191,20 +201,26 @@ impl Session {
         true
     }
 
+    /// A breakpoint that is answered for but stands nowhere.
+    fn insert_refused(&mut self, place: Place, options: Options, why: String) -> BreakpointId {
+        let id = self.breakpoints.next_id();
+        let mut b = Breakpoint::unbound(id, place, options);
+        b.message = Some(why);
+        self.breakpoints.insert(b);
+        id
+    }
+
+    /// Two names of one function in one request: the second is refused, so that no hit counts twice.
+    fn named_before(&self, b: &Breakpoint, answers: &[BreakpointId]) -> Option<String> {
+        let Place::Function { .. } = b.place else { return None };
+        let same = |other: &Breakpoint| b.verified() && other.addrs == b.addrs;
+        answers.iter().find(|id| self.breakpoints.get(**id).is_some_and(same))?;
+        let file = b.file.as_deref().unwrap_or_default();
+        Some(format!("Breakpoint exists at {file}:{}", b.line.unwrap_or(0)))
+    }
+
     fn make_breakpoint(&self, id: BreakpointId, place: Place, options: Options) -> Breakpoint {
-        let mut b = Breakpoint {
-            id,
-            place,
-            options,
-            condition: None,
-            hit_condition: None,
-            log: None,
-            addrs: Vec::new(),
-            line: None,
-            file: None,
-            message: None,
-            hits: 0,
-        };
+        let mut b = Breakpoint::unbound(id, place, options);
         if let Err(why) = self.bind(&mut b) {
             b.addrs.clear();
             b.message = Some(why);
@@ -232,7 +248,7 @@ impl Session {
                 locate(&inf.image, name, |entry| body_of(&inf.engine, &inf.image, process.mem, entry))
                     .map(|l| Found { addrs: l.addrs, file: Some(l.file), line: Some(l.line) })
             }
-            Place::Instruction { addr } => find_instruction(&inf.image, *addr),
+            Place::Instruction { reference, addr } => find_instruction(&inf.image, reference, *addr),
         }?;
         if let Some(text) = &b.options.condition {
             let pc = found.addrs.first().copied().unwrap_or(0);
@@ -258,7 +274,9 @@ impl Session {
         }
         let known = functions.files().iter().any(|f| **f == *server);
         if known {
-            return Err(format!("no code at line {line} or after it in its function"));
+            return Err(format!(
+                "could not find statement at {path}:{line} or after it in its function, please use a line with a statement"
+            ));
         }
         let name = server.rsplit('/').next().unwrap_or(&server);
         let same_name: Vec<_> =
@@ -352,7 +370,8 @@ pub(crate) fn parse_address(text: &str) -> Option<u64> {
     }
 }
 
-fn find_instruction(image: &Image, addr: u64) -> Result<Found, String> {
+fn find_instruction(image: &Image, reference: &str, addr: Option<u64>) -> Result<Found, String> {
+    let addr = addr.ok_or_else(|| format!("{reference:?} is not an address"))?;
     if !image.is_text(addr) {
         return Err(format!("{addr:#x} is not in the program's code"));
     }

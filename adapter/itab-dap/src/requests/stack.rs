@@ -35,7 +35,7 @@ impl Session {
             let id = self.frame_id(goid, start + i, frame);
             stack_frames.push(self.present_frame(id, frame, system, exception));
         }
-        let seen = start + stack.frames.len();
+        let seen = if stack.frames.is_empty() { 0 } else { start + stack.frames.len() };
         let total = stack.total.max(seen);
         Ok(t::StackTraceResponse { stack_frames, total_frames: Some(total as i64) })
     }

@@ -15,6 +15,9 @@ use crate::control::{
 /// How long a running program may take to stand still.
 const STOP_DEADLINE: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// Instructions from the INT3 in `runtime.breakpoint` back to its caller's caller, at most.
+const MAX_TRAP_INSTRUCTIONS: usize = 16;
+
 impl Session {
     pub(super) fn on_target_event(&mut self, event: Event) {
         match event {
@@ -44,16 +47,35 @@ impl Session {
                 self.go_on();
             }
             Why::Interrupted => self.on_interrupted(tid),
-            Why::HardTrap => {
-                let goid = self.goid_of(tid);
-                self.report(Reported::new(Reason::Breakpoint, goid));
-            }
+            Why::HardTrap => self.on_hard_trap(tid),
             Why::StepDone => {
                 let goid = self.goid_of(tid);
                 self.report(Reported::step(goid));
             }
             Why::Spurious => self.go_on(),
         }
+    }
+
+    /// An INT3 of the program's own. Behind `runtime.Breakpoint()` the author's code is a few instructions up: that is shown.
+    fn on_hard_trap(&mut self, tid: Tid) {
+        for _ in 0..MAX_TRAP_INSTRUCTIONS {
+            let Some(frame) = self.top_frame(tid) else { break };
+            if !matches!(frame.symbol.as_str(), "runtime.breakpoint" | "runtime.Breakpoint") {
+                break;
+            }
+            match self.inferior.as_mut().map(|inf| inf.step_instruction(tid)) {
+                Some(Ok(false)) => {}
+                // Another event came first; it is handled next, and this stop is shown where it is.
+                Some(Ok(true)) | None => break,
+                Some(Err(e)) => {
+                    tracing::warn!("stepping out of runtime.Breakpoint: {e}");
+                    break;
+                }
+            }
+        }
+        self.cancel_step();
+        let goid = self.goid_of(tid);
+        self.report(Reported::new(Reason::Breakpoint, goid));
     }
 
     /// Our interrupt came through: for the user's pause a stop, else (it was overtaken by another stop) nothing.

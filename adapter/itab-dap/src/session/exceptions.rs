@@ -142,14 +142,14 @@ impl Session {
         ))
     }
 
-    /// The runtime's message: a string in the first two argument registers.
+    /// The runtime's message, quoted as a panic's string is: a string in the first two argument registers.
     fn throw_text(&self, frame: &Frame) -> String {
         self.peek(frame, |look| {
             let process = look.view.process;
             let word = |i: usize| process.image.arch().int_args().get(i).and_then(|r| frame.regs.get(*r));
             let len = usize::try_from(word(1)?).ok()?;
             let bytes = process.mem.read_vec(word(0)?, len, MAX_MESSAGE).ok()?;
-            Some(String::from_utf8_lossy(&bytes).into_owned())
+            Some(eval::quote(&bytes))
         })
         .flatten()
         .unwrap_or_else(|| "the runtime's message can't be read".into())

@@ -109,19 +109,19 @@ impl Session {
             StepKind::Next => {
                 temporaries.extend(start.lines(&mut self.rows, false));
                 temporaries.extend(start.callers());
-                temporaries.extend(start.deferred());
+                temporaries.extend(start.deferred(false));
             }
             StepKind::Out => {
                 let outer = start.outer_rows(&mut self.rows);
                 temporaries.extend(outer);
                 temporaries.extend(start.callers());
-                temporaries.extend(start.deferred());
+                temporaries.extend(start.deferred(false));
             }
             StepKind::In => {
                 calls = calls_of_line(&inf.engine, &process, &origin, start.depth);
                 temporaries.extend(start.lines(&mut self.rows, true));
                 temporaries.extend(start.callers());
-                temporaries.extend(start.deferred());
+                temporaries.extend(start.deferred(true));
             }
             StepKind::Into { .. } => {
                 let chosen = chosen.as_ref().ok_or("no call was chosen")?;
@@ -157,7 +157,7 @@ impl Session {
                     .lines(&mut self.rows, false)
                     .into_iter()
                     .chain(start.callers())
-                    .chain(start.deferred());
+                    .chain(start.deferred(false));
                 temporaries.extend(leave.map(|t| Temporary { meaning: left(t.meaning), ..t }));
             }
         }
