@@ -24,9 +24,9 @@ pub mod rules;
 pub mod schema;
 pub mod seccomp;
 pub mod session;
-pub mod skips;
 
 pub use adapter::Adapter;
 pub use client::{Client, Failure};
 pub use fixture::{Fixture, Mode};
+pub use gofixture::{full, skip};
 pub use session::{Launch, Session, Stop, Variable};

@@ -15,7 +15,7 @@ static VALIDATORS: LazyLock<Mutex<HashMap<String, &'static Validator>>> = LazyLo
 fn load() -> Option<Map<String, Value>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/dap/debugAdapterProtocol.json");
     let Ok(text) = std::fs::read_to_string(&file) else {
-        crate::skips::skip("validation of messages", &format!("no schema at {}", file.display()));
+        crate::skip("validation of messages", &format!("no schema at {}", file.display()));
         return None;
     };
     let root: Value = serde_json::from_str(&text).expect("the schema is JSON");

@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     let mut provision = Provision::new(arguments.offline)?;
-    let newest = crate::provision::MATRIX.last().copied().unwrap_or_default();
+    let newest = gofixture::MATRIX.last().copied().unwrap_or_default();
     let (go, gdbserver) = (provision.exact_go(newest), provision.gdbserver());
     let dlv = provision.delve(arguments.dlv.as_deref());
     provision.c_compiler();

@@ -15,9 +15,6 @@ use std::process::Command;
 pub(crate) use cache::Cache;
 pub(crate) use go::Version;
 
-/// Go versions of the test matrix: the oldest supported, one between, the newest.
-pub(crate) const MATRIX: [&str; 3] = ["1.21.13", "1.24.11", "1.27.3"];
-
 /// The oldest Go whose programs can be debugged.
 const OLDEST: Version = Version(1, 21, 0);
 

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::Context as _;
 
 use crate::codegen;
-use crate::provision::{MATRIX, Provision, on_path, path_with};
+use crate::provision::{Provision, on_path, path_with};
 use step::{Outcome, Report};
 
 /// Arguments of `cargo xtask test`.
@@ -55,7 +55,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     tests.args(["--workspace", "--no-fail-fast", "--", "--show-output"]);
     tests.env("PATH", &tools.path).env("GOTOOLCHAIN", "local").env("ITAB_DAP", &adapter);
     if arguments.full {
-        tests.env("ITAB_FULL", "1");
+        tests.env("ITAB_DAP_FULL", "1");
     }
     report.rust_tests("Rust tests", &mut tests);
     extension(root, &tools, &adapter, arguments.offline, &mut report);
@@ -72,8 +72,9 @@ impl Tools {
     /// Gathers all, so that everything missing is named at once.
     fn gather(arguments: &Arguments) -> anyhow::Result<Self> {
         let mut provision = Provision::new(arguments.offline)?;
+        let wanted: &[&str] = if arguments.full { &gofixture::ALL } else { &gofixture::MATRIX };
         let versions: Vec<_> =
-            MATRIX.iter().filter_map(|v| Some(((*v).to_owned(), provision.exact_go(v)?))).collect();
+            wanted.iter().filter_map(|v| Some(((*v).to_owned(), provision.exact_go(v)?))).collect();
         let gdbserver = provision.gdbserver();
         provision.c_compiler();
         provision.require();

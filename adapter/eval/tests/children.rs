@@ -17,7 +17,7 @@ use eval::{Children, Evaluated, Filter, Item, ItemKind, Page, Scope, Scratch, Sh
 use golang::Value;
 use image::TypeId;
 use support::Mode;
-use waiting::{VERSIONS, globals, start, with_view};
+use waiting::{globals, start, with_view};
 
 fn all(view: &View<'_>, item: &Item) -> Vec<Item> {
     eval::children(view, item, Page::default()).items
@@ -82,7 +82,7 @@ fn the_expression_of_every_row_gives_its_value_again() {
 
 #[test]
 fn a_value_reads_the_same_by_its_descriptor() {
-    for version in VERSIONS {
+    for version in support::versions() {
         let Some(w) = start(version, Mode::Debug) else { continue };
         with_view(&w, |view| {
             let (mut compared, mut failed) = (0, Vec::new());
@@ -106,7 +106,7 @@ fn a_value_reads_the_same_by_its_descriptor() {
 
 #[test]
 fn interfaces_show_what_is_inside_and_behind_them() {
-    for version in VERSIONS {
+    for version in support::versions() {
         let Some(w) = start(version, Mode::Debug) else { continue };
         with_view(&w, |view| {
             let square = global(view, "vShapeSq");
@@ -150,7 +150,7 @@ fn interfaces_show_what_is_inside_and_behind_them() {
 
 #[test]
 fn functions_show_what_they_captured() {
-    for version in VERSIONS {
+    for version in support::versions() {
         let Some(w) = start(version, Mode::Debug) else { continue };
         with_view(&w, |view| {
             let closure = all(view, &global(view, "vClosure"));
@@ -172,7 +172,7 @@ fn functions_show_what_they_captured() {
 
 #[test]
 fn channels_show_their_queue_and_who_waits() {
-    for version in VERSIONS {
+    for version in support::versions() {
         let Some(w) = start(version, Mode::Debug) else { continue };
         with_view(&w, |view| {
             let queue = global(view, "vChan");
@@ -197,7 +197,7 @@ fn channels_show_their_queue_and_who_waits() {
 
 #[test]
 fn a_map_is_paged_without_losing_or_repeating_an_entry() {
-    for version in VERSIONS {
+    for version in support::versions() {
         let Some(w) = start(version, Mode::Debug) else { continue };
         with_view(&w, |view| {
             let large = global(view, "vMapLarge");
@@ -240,7 +240,7 @@ fn a_map_is_paged_without_losing_or_repeating_an_entry() {
 
 #[test]
 fn a_method_selector_answers_which_body_runs() {
-    for version in VERSIONS {
+    for version in support::versions() {
         let Some(w) = start(version, Mode::Debug) else { continue };
         with_view(&w, |view| {
             let scratch = Scratch::new();

@@ -15,7 +15,7 @@ mod waiting;
 use eval::{Item, Variables, View};
 use golang::Frame;
 use support::Mode;
-use waiting::{VERSIONS, start, start_with, with_view};
+use waiting::{start, start_with, with_view};
 
 /// The stack of the goroutine that waits for input.
 fn stack(view: &View<'_>) -> Vec<Frame> {
@@ -48,7 +48,7 @@ fn text<'a>(items: &'a [Item], name: &str) -> &'a str {
 
 #[test]
 fn locals_are_listed_as_declared() {
-    for version in VERSIONS {
+    for version in support::versions() {
         let Some(w) = start(version, Mode::Debug) else { continue };
         with_view(&w, |view| {
             let all = rows(view, Variables::All, |s| s == "main.locals");
@@ -90,7 +90,7 @@ fn locals_are_listed_as_declared() {
 
 #[test]
 fn generic_code_shows_real_types() {
-    for version in VERSIONS {
+    for version in support::versions() {
         let Some(w) = start(version, Mode::Debug) else { continue };
         with_view(&w, |view| {
             let all = rows(view, Variables::All, |s| s.starts_with("main.generic["));
@@ -139,7 +139,7 @@ fn optimised_code_says_what_it_lost() {
 
 #[test]
 fn a_range_over_func_body_sees_the_variables_around_it() {
-    for version in ["1.23.9", "1.24.11", "1.25.5", "1.26.6", "1.27.3"] {
+    for version in gofixture::matrix().into_iter().filter(|go| go.minor() >= 23).map(|go| &*go.version) {
         let Some(w) = start_with(version, Mode::Debug, &["range"]) else { continue };
         with_view(&w, |view| {
             let all = rows(view, Variables::All, |s| s.starts_with("main.ranging-range"));

@@ -13,7 +13,7 @@ mod support;
 mod waiting;
 
 use support::Mode;
-use waiting::{VERSIONS, globals, start, with_view};
+use waiting::{globals, start, with_view};
 
 #[derive(Debug)]
 struct Want {
@@ -77,7 +77,7 @@ fn check_globals(version: &str, mode: Mode) {
 
 #[test]
 fn package_variables_read_as_the_source_says() {
-    for version in VERSIONS {
+    for version in support::versions() {
         check_globals(version, Mode::Debug);
     }
     check_globals("1.27.3", Mode::Optimised);

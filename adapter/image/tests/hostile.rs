@@ -11,7 +11,8 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
-use common::{Mode, build, newest, source};
+use common::{build, source};
+use gofixture::{Mode, newest};
 use image::{Image, ImageError, TypeId, VarContext};
 use machine::{Memory, MemoryExt};
 
@@ -195,7 +196,7 @@ fn flipped_bytes() {
 fn truncated_files() {
     let Some(t) = newest() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let whole = std::fs::read(build("kinds", t, Mode::Opt)).unwrap();
+    let whole = std::fs::read(build("kinds", t, Mode::Optimised)).unwrap();
     for i in 0..24 {
         let path = write(dir.path(), "cut", &whole[..whole.len() * i / 24]);
         if let Ok(image) = Image::open(&path) {
@@ -208,7 +209,7 @@ fn truncated_files() {
 fn a_program_rebuilt_while_open_does_not_kill_us() {
     let Some(t) = newest() else { return };
     let dir = tempfile::tempdir().unwrap();
-    let whole = std::fs::read(build("kinds", t, Mode::Opt)).unwrap();
+    let whole = std::fs::read(build("kinds", t, Mode::Optimised)).unwrap();
     let path = write(dir.path(), "program", &whole);
     let image = Image::open(&path).unwrap();
     assert!(!image.is_stale());

@@ -9,12 +9,13 @@
 
 mod common;
 
-use common::{Mode, build, toolchains};
+use common::build;
+use gofixture::{Mode, matrix};
 use image::Image;
 
 #[test]
 fn the_table_says_what_dwarf_says() {
-    for t in toolchains() {
+    for t in matrix() {
         let image = Image::open(&build("kinds", t, Mode::Debug)).unwrap();
         let (mut same, mut wrong) = (0, Vec::new());
         for (strukt, field, table, dwarf) in image.layout().compare_with_dwarf() {
@@ -35,7 +36,7 @@ fn the_table_says_what_dwarf_says() {
 
 #[test]
 fn stripped_programs_have_a_layout() {
-    for t in toolchains() {
+    for t in matrix() {
         let full = Image::open(&build("kinds", t, Mode::Debug)).unwrap();
         let stripped = Image::open(&build("kinds", t, Mode::Stripped)).unwrap();
         for (s, f) in [

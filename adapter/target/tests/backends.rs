@@ -18,31 +18,23 @@ use std::{
 use crossbeam_channel::{Receiver, bounded};
 use target::*;
 
-/// Builds the program once.
+fn go() -> &'static gofixture::Toolchain {
+    gofixture::newest().expect("a go command is needed (PATH, $GO or the cache)")
+}
+
 fn program() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let out = root.join("../../target/fixtures");
-        std::fs::create_dir_all(&out).unwrap();
-        let out = out.canonicalize().unwrap().join(format!("storm-{}", std::process::id()));
-        let go = std::env::var_os("GO").unwrap_or("go".into());
-        let ok = Command::new(go)
-            .args(["build", "-o"])
-            .arg(&out)
-            .arg(root.join("tests/programs/storm.go"))
-            .env("GOTOOLCHAIN", "local")
-            .status()
-            .expect("a go command is needed (PATH or $GO)");
-        assert!(ok.success());
-        out
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/storm.go");
+        gofixture::build(&source, go(), gofixture::Mode::Optimised)
     })
 }
 
 fn symbol(name: &str) -> u64 {
-    let out = Command::new(std::env::var_os("GO").unwrap_or("go".into()))
+    let out = Command::new(&go().go)
         .args(["tool", "nm"])
         .arg(program())
+        .env("GOTOOLCHAIN", "local")
         .output()
         .unwrap();
     let text = String::from_utf8(out.stdout).unwrap();
@@ -135,8 +127,7 @@ fn both(test: impl Fn(&BackendChoice)) {
         .is_some_and(|p| std::env::split_paths(&p).any(|d| d.join("gdbserver").is_file()))
     {
         true => test(&BackendChoice::Gdbserver(None)),
-        false if std::env::var_os("CI").is_some() => panic!("gdbserver is missing"),
-        false => println!("skipped: gdbserver is not installed"),
+        false => gofixture::skip("gdbserver", "it is not in PATH"),
     }
 }
 

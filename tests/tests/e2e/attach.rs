@@ -130,7 +130,7 @@ fn it_can_be_ended_on_request() {
 #[test]
 fn the_server_dies() {
     if !crate::support::has_gdbserver() {
-        return e2e::skips::skip("death of the server", "gdbserver is not on PATH");
+        return e2e::skip("death of the server", "gdbserver is not on PATH");
     }
     let fixture = debug("spin");
     let path = fixture.path();

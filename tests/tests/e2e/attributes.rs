@@ -148,7 +148,7 @@ fn a_command_of_the_distribution() {
     let source = Path::new(root.trim()).join("src/cmd/gofmt");
     let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/fixtures");
     std::fs::create_dir_all(&binary).expect("target/fixtures");
-    let binary = binary.canonicalize().expect("a path").join(format!("gofmt-{}", toolchain.name()));
+    let binary = binary.canonicalize().expect("a path").join(format!("gofmt-{}", toolchain.version));
     let built = Command::new(&toolchain.go)
         .args(["build", "-o"])
         .arg(&binary)

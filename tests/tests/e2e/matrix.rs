@@ -2,8 +2,8 @@
 
 use e2e::facts;
 use e2e::fixture::{self, Mode};
+use e2e::full;
 use e2e::go;
-use e2e::skips::full;
 
 use crate::support::{backends, has_c_compiler, has_gdbserver, launch, toolchain};
 
@@ -21,7 +21,7 @@ fn check(programs: &[&str], minor: u32, mode: Mode, backend: &str) {
 }
 
 fn newest() -> u32 {
-    go::newest().version.0
+    go::newest().minor()
 }
 
 fn other() -> &'static str {
@@ -84,7 +84,7 @@ fn full_product() {
     if !full() {
         return;
     }
-    let minors: Vec<u32> = go::all().iter().map(|toolchain| toolchain.version.0).collect();
+    let minors: Vec<u32> = go::all().iter().map(|toolchain| toolchain.minor()).collect();
     for backend in backends() {
         for minor in &minors {
             for mode in [Mode::Debug, Mode::Pie] {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use e2e::Session;
 use e2e::session::Launch;
-use e2e::skips::skip;
+use e2e::skip;
 use serde_json::json;
 
 use crate::support::{debug, has_gdbserver};

@@ -5,7 +5,7 @@ use std::process::Command;
 use e2e::fixture::{self, Fixture, Mode};
 use e2e::go::{self, Toolchain};
 use e2e::session::Launch;
-use e2e::skips::skip;
+use e2e::skip;
 use serde_json::json;
 
 /// The newest Go's debug build of a program.

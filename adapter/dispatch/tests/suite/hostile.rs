@@ -34,7 +34,7 @@ impl Memory for Noise {
 #[test]
 fn noise_gives_answers_without_a_panic() {
     let Some(go) = crate::common::go("1.27.3") else { return };
-    let program = crate::common::build(&go, "disp", &crate::common::source("disp"), ".", Mode::Opt, "amd64");
+    let program = crate::common::build(go, &crate::common::source("disp"), ".", Mode::Optimised, "amd64");
     let image = Image::open(&program).unwrap();
     let engine = Engine::new();
     let mut r = Random(0x1234_5678_9abc_def1);
@@ -86,7 +86,7 @@ fn noise_gives_answers_without_a_panic() {
 fn a_listing_of_noise_has_every_byte() {
     let Some(go) = crate::common::go("1.27.3") else { return };
     for arch in ["amd64", "arm64"] {
-        let program = crate::common::build(&go, "disp", &crate::common::source("disp"), ".", Mode::Opt, arch);
+        let program = crate::common::build(go, &crate::common::source("disp"), ".", Mode::Optimised, arch);
         let image = Image::open(&program).unwrap();
         let list = Engine::new().disassemble(&image, &Noise, 0x1000..0x3000);
         assert_eq!(list.iter().map(|i| i.bytes.len()).sum::<usize>(), 0x2000);

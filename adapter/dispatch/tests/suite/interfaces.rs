@@ -133,7 +133,7 @@ fn score(image: &Image, truth: &Truth, seen: &BTreeMap<String, usize>) -> Score 
 }
 
 fn listing(go: &Go, dir: &Path, target: &str, packages: &[&str], mode: Mode, arch: &str) -> String {
-    let mut c = Command::new(&go.path);
+    let mut c = Command::new(&go.go);
     c.current_dir(dir)
         .env("GOTOOLCHAIN", "local")
         .env("GOARCH", arch)
@@ -180,14 +180,17 @@ fn report(name: &str, s: &Score) {
 #[test]
 fn interface_types_agree_with_the_compilers_record() {
     let mut measured = 0;
-    for version in ["1.21.13", "1.24.11", "1.27.3"] {
+    for version in crate::common::versions() {
         let Some(go) = crate::common::go(version) else { continue };
-        for (mode, arch) in
-            [(Mode::Opt, "amd64"), (Mode::Debug, "amd64"), (Mode::Opt, "arm64"), (Mode::Stripped, "amd64")]
-        {
+        for (mode, arch) in [
+            (Mode::Optimised, "amd64"),
+            (Mode::Debug, "amd64"),
+            (Mode::Optimised, "arm64"),
+            (Mode::Stripped, "amd64"),
+        ] {
             let dir = crate::common::source("disp");
-            let program = crate::common::build(&go, "disp", &dir, ".", mode, arch);
-            let (truth, seen) = parse(&listing(&go, &dir, ".", &["."], mode, arch));
+            let program = crate::common::build(go, &dir, ".", mode, arch);
+            let (truth, seen) = parse(&listing(go, &dir, ".", &["."], mode, arch));
             let image = Image::open(&program).unwrap();
             let s = score(&image, &truth, &seen);
             report(&format!("disp {version} {} {arch}", mode.name()), &s);
@@ -234,13 +237,15 @@ fn real_programs_agree_with_the_compilers_record() {
     let mut wrong = Vec::new();
     for version in versions.split(',') {
         let Some(go) = crate::common::go(version) else { continue };
-        let dir = go.path.parent().unwrap().parent().unwrap().join("src");
-        for (mode, arch) in
-            [(Mode::Opt, "amd64"), (Mode::Debug, "amd64"), (Mode::Stripped, "amd64"), (Mode::Opt, "arm64")]
-        {
-            let name = package.replace('/', "-");
-            let program = crate::common::build(&go, &name, &dir, &package, mode, arch);
-            let (truth, seen) = parse(&listing(&go, &dir, &package, packages, mode, arch));
+        let dir = go.go.parent().unwrap().parent().unwrap().join("src");
+        for (mode, arch) in [
+            (Mode::Optimised, "amd64"),
+            (Mode::Debug, "amd64"),
+            (Mode::Stripped, "amd64"),
+            (Mode::Optimised, "arm64"),
+        ] {
+            let program = crate::common::build(go, &dir, &package, mode, arch);
+            let (truth, seen) = parse(&listing(go, &dir, &package, packages, mode, arch));
             let image = Image::open(&program).unwrap();
             let t = std::time::Instant::now();
             let s = score(&image, &truth, &seen);

@@ -82,7 +82,7 @@ fn places(image: &Image, engine: &Engine, prefix: &str) -> (HashSet<u64>, HashMa
 }
 
 fn run(go: &Go, mode: Mode, truth: &[Vec<String>]) -> Option<Score> {
-    let program = crate::common::build(go, "disp", &crate::common::source("disp"), ".", mode, "amd64");
+    let program = crate::common::build(go, &crate::common::source("disp"), ".", mode, "amd64");
     measure(&program, &[], "main.", truth)
 }
 
@@ -94,7 +94,7 @@ fn measure(program: &Path, args: &[&str], prefix: &str, truth: &[Vec<String>]) -
     assert!(starts.len() > 20 && calls.len() > 30, "{} {}", starts.len(), calls.len());
     let env = [("GOMAXPROCS", "1"), ("GODEBUG", "asyncpreemptoff=1")];
     let Some(p) = Process::start(program, args, &env) else {
-        eprintln!("skipped: gdbserver is not installed");
+        gofixture::skip("predictions", "gdbserver is not in PATH");
         return None;
     };
     for a in starts.iter().chain(calls.keys()).collect::<HashSet<_>>() {
@@ -308,10 +308,10 @@ fn leave(score: &mut Score, line: &Line) {
 fn predictions_come_true() {
     let mut table: BTreeMap<String, Score> = BTreeMap::new();
     let truth = crate::common::truth(&crate::common::source("disp")).unwrap_or_default();
-    for version in ["1.21.13", "1.24.11", "1.27.3"] {
+    for version in crate::common::versions() {
         let Some(go) = crate::common::go(version) else { continue };
-        for mode in [Mode::Opt, Mode::Debug, Mode::Stripped] {
-            if let Some(s) = run(&go, mode, &truth) {
+        for mode in [Mode::Optimised, Mode::Debug, Mode::Stripped] {
+            if let Some(s) = run(go, mode, &truth) {
                 table.insert(format!("{version} {}", mode.name()), s);
             }
         }
@@ -381,10 +381,9 @@ fn predictions_come_true_in_a_real_program() {
     let (package, prefix) = (words.next().unwrap(), words.next().unwrap());
     let args: Vec<&str> = words.collect();
     let Some(go) = crate::common::go("1.27.3") else { return };
-    let dir = go.path.parent().unwrap().parent().unwrap().join("src");
-    for mode in [Mode::Opt, Mode::Debug] {
-        let name = package.replace('/', "-");
-        let program = crate::common::build(&go, &name, &dir, package, mode, "amd64");
+    let dir = go.go.parent().unwrap().parent().unwrap().join("src");
+    for mode in [Mode::Optimised, Mode::Debug] {
+        let program = crate::common::build(go, &dir, package, mode, "amd64");
         let Some(mut s) = measure(&program, &args, prefix, &[]) else { return };
         s.micros.sort_unstable();
         println!(

@@ -12,9 +12,9 @@ fn implementers_agree_with_go_types() {
     let Some(truth) = crate::common::truth(&dir) else { return };
     let wanted: BTreeSet<(String, String)> =
         truth.iter().filter(|l| l[0] == "impl").map(|l| (l[1].clone(), l[2].clone())).collect();
-    for version in ["1.21.13", "1.24.11", "1.27.3"] {
+    for version in crate::common::versions() {
         let Some(go) = crate::common::go(version) else { continue };
-        let program = crate::common::build(&go, "disp", &dir, ".", Mode::Opt, "amd64");
+        let program = crate::common::build(go, &dir, ".", Mode::Optimised, "amd64");
         let image = Image::open(&program).unwrap();
         let engine = Engine::new();
         let interfaces: BTreeSet<&String> = wanted.iter().map(|w| &w.0).collect();
@@ -55,8 +55,7 @@ fn implementers_agree_with_go_types() {
 #[test]
 fn near_misses_say_why() {
     let Some(go) = crate::common::go("1.27.3") else { return };
-    let program =
-        crate::common::build(&go, "disp", &crate::common::source("disp"), ".", Mode::Debug, "amd64");
+    let program = crate::common::build(go, &crate::common::source("disp"), ".", Mode::Debug, "amd64");
     let image = Image::open(&program).unwrap();
     let engine = Engine::new();
     let both = image.find_type("main.Both").unwrap();
@@ -72,8 +71,7 @@ fn near_misses_say_why() {
 #[test]
 fn method_sets_say_where_a_method_comes_from() {
     let Some(go) = crate::common::go("1.27.3") else { return };
-    let program =
-        crate::common::build(&go, "disp", &crate::common::source("disp"), ".", Mode::Debug, "amd64");
+    let program = crate::common::build(go, &crate::common::source("disp"), ".", Mode::Debug, "amd64");
     let image = Image::open(&program).unwrap();
     let engine = Engine::new();
     let methods = |t: &str| engine.methods(&image, &image, image.find_type(t).unwrap()).unwrap();
@@ -94,8 +92,7 @@ fn method_sets_say_where_a_method_comes_from() {
 fn the_file_lists_the_same_itabs_as_its_symbols() {
     for version in ["1.21.13", "1.27.3"] {
         let Some(go) = crate::common::go(version) else { continue };
-        let program =
-            crate::common::build(&go, "disp", &crate::common::source("disp"), ".", Mode::Opt, "amd64");
+        let program = crate::common::build(go, &crate::common::source("disp"), ".", Mode::Optimised, "amd64");
         let image = Image::open(&program).unwrap();
         let table = Engine::new().itab_table(&image, &image);
         assert!(table.incomplete.is_some() && table.rows.len() > 20);
@@ -116,7 +113,7 @@ fn the_file_lists_the_same_itabs_as_its_symbols() {
 fn disassembly_names_calls_and_itabs() {
     let Some(go) = crate::common::go("1.27.3") else { return };
     for arch in ["amd64", "arm64"] {
-        let program = crate::common::build(&go, "disp", &crate::common::source("disp"), ".", Mode::Opt, arch);
+        let program = crate::common::build(go, &crate::common::source("disp"), ".", Mode::Optimised, arch);
         let image = Image::open(&program).unwrap();
         let engine = Engine::new();
         let f = image.functions().by_name("main.interfaces")[0];
@@ -135,11 +132,10 @@ fn disassembly_names_calls_and_itabs() {
 
 #[test]
 fn assertions_are_found_with_what_they_want() {
-    for version in ["1.21.13", "1.24.11", "1.27.3"] {
+    for version in crate::common::versions() {
         let Some(go) = crate::common::go(version) else { continue };
-        for mode in [Mode::Opt, Mode::Debug] {
-            let program =
-                crate::common::build(&go, "disp", &crate::common::source("disp"), ".", mode, "amd64");
+        for mode in [Mode::Optimised, Mode::Debug] {
+            let program = crate::common::build(go, &crate::common::source("disp"), ".", mode, "amd64");
             let image = Image::open(&program).unwrap();
             let f = image.functions().by_name("main.assertions")[0];
             let sites = Engine::new().assertions(&image, f.id());

@@ -54,27 +54,23 @@ fn compare(version: &str, mode: Mode, place: Where) {
 
 #[test]
 fn package_variables() {
-    for (version, mode) in [
-        ("1.27.3", Mode::Debug),
-        ("1.27.3", Mode::Optimised),
-        ("1.24.11", Mode::Debug),
-        ("1.21.13", Mode::Debug),
-    ] {
-        compare(version, mode, Where::Package);
+    for version in support::versions() {
+        compare(version, Mode::Debug, Where::Package);
     }
+    compare("1.27.3", Mode::Optimised, Where::Package);
 }
 
 /// Optimised code keeps few variables for the whole function: what can't be had must be said, never guessed.
 #[test]
 fn local_variables_of_optimised_code() {
-    for version in ["1.27.3", "1.24.11", "1.21.13"] {
+    for version in support::versions() {
         compare(version, Mode::Optimised, Where::Locals);
     }
 }
 
 #[test]
 fn local_variables() {
-    for version in ["1.27.3", "1.24.11", "1.21.13"] {
+    for version in support::versions() {
         compare(version, Mode::Debug, Where::Locals);
     }
 }

@@ -8,8 +8,6 @@ use golang::{MadeTypes, Process};
 
 use crate::support::{self, Mode};
 
-const VERSIONS: [&str; 3] = ["1.27.3", "1.24.11", "1.21.13"];
-
 /// Reads source files from disk.
 struct Disk;
 
@@ -21,7 +19,7 @@ impl SourceText for Disk {
 
 /// Evaluates in the frame whose symbol begins with `function`, in a process that was started with `argument`.
 fn check(argument: &str, function: &str, table: &[(&str, &str)]) {
-    for version in VERSIONS {
+    for version in support::versions() {
         let Some(program) = support::fixture("scopes", version, Mode::Debug, &[]) else { continue };
         let running = support::run_until_end(&program, &[argument]);
         let image = image::Image::open(&program).unwrap();

@@ -7,18 +7,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+
+pub(crate) use gofixture::Mode;
 
 use eval::Evaluated;
 use golang::{Interface, Process, Value};
 use image::{Kind, Shape};
 use machine::{MemError, Memory};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    Debug,
-    Optimised,
-}
 
 pub(crate) fn oracle_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle")
@@ -62,75 +57,19 @@ pub(crate) fn oracle(version: &str, mode: Mode) -> Option<PathBuf> {
     fixture("oracle", version, mode, &[("checks.go", checks(&expressions()))])
 }
 
-/// The `go` command of that version; None is a printed skip, and a failure in CI.
-fn go(version: &str) -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let cache = cache.or_else(|| std::env::var_os("HOME").map(|h| PathBuf::from(h).join(".cache")))?;
-    let go = cache.join("itab-dap/go").join(version).join("bin/go");
-    if go.exists() {
-        return Some(go);
-    }
-    assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "Go {version} is missing");
-    eprintln!("SKIP: Go {version} is not in the cache");
-    None
+/// The versions that tests run on.
+pub(crate) fn versions() -> Vec<&'static str> {
+    gofixture::matrix().into_iter().map(|go| go.version.as_str()).collect()
 }
 
-/// The program of `tests/<name>` with some files added, built for one version and mode.
+/// The program of `tests/<name>` with some files added, built for one version and mode; none is a counted skip.
 pub(crate) fn fixture(name: &str, version: &str, mode: Mode, files: &[(&str, String)]) -> Option<PathBuf> {
-    let go = go(version)?;
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let built = manifest.join("../../target/fixtures").join(format!("{name}-{version}-{mode:?}"));
-    fs::create_dir_all(&built).unwrap();
-    // Within this process one at a time; other processes build under another temporary name.
-    static BUILDING: Mutex<()> = Mutex::new(());
-    let _one_at_a_time = BUILDING.lock().unwrap();
-    let source = built.join("src");
-    copy(&manifest.join("tests").join(name), &source);
-    for (file, content) in files {
-        write_if_new(&source.join(file), content);
+    let mut program =
+        gofixture::Program::new(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name));
+    for (file, text) in files {
+        program = program.file(file, text.clone());
     }
-    let program = built.join("program");
-    let newest = newest_file(&source);
-    if fs::metadata(&program).and_then(|m| m.modified()).is_ok_and(|m| m > newest) {
-        return Some(program);
-    }
-    let mut command = Command::new(go);
-    command.current_dir(&source).env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=mod").arg("build");
-    if mode == Mode::Debug {
-        command.arg("-gcflags=all=-N -l");
-    }
-    let temporary = built.join(format!("program.{}", std::process::id()));
-    let output = command.arg("-o").arg(&temporary).arg(".").output().unwrap();
-    assert!(output.status.success(), "go build: {}", String::from_utf8_lossy(&output.stderr));
-    fs::rename(temporary, &program).unwrap();
-    Some(program)
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => write_if_new(&target, &fs::read_to_string(entry.path()).unwrap()),
-        }
-    }
-}
-
-fn write_if_new(path: &Path, content: &str) {
-    if fs::read_to_string(path).is_ok_and(|old| old == content) {
-        return;
-    }
-    fs::write(path, content).unwrap();
-}
-
-fn newest_file(folder: &Path) -> std::time::SystemTime {
-    let entries = fs::read_dir(folder).unwrap().map(Result::unwrap);
-    let times = entries.map(|e| match e.file_type().unwrap().is_dir() {
-        true => newest_file(&e.path()),
-        false => e.metadata().unwrap().modified().unwrap(),
-    });
-    times.max().unwrap_or(std::time::UNIX_EPOCH)
+    Some(program.build(gofixture::exact(version)?, mode))
 }
 
 /// A program that printed its table and waits.

@@ -11,9 +11,6 @@ use machine::Memory;
 
 use crate::support::{self, Mode, fixture};
 
-pub(crate) const VERSIONS: [&str; 7] =
-    ["1.21.13", "1.22.10", "1.23.9", "1.24.11", "1.25.5", "1.26.6", "1.27.3"];
-
 /// The program, waiting, with what it printed before.
 pub(crate) struct Waiting {
     child: Child,

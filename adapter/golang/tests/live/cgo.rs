@@ -91,14 +91,14 @@ fn in_c(stopped: &mut Stopped, what: &str) {
 #[test]
 fn stacks_lead_through_c_and_back() {
     for toolchain in matrix() {
-        let program = build("cgo", &toolchain, Mode::Optimised);
+        let program = build("cgo", toolchain, Mode::Optimised);
         let mut stopped = Stopped::at(&program, &[], "main.checkpoint");
         let tid = stopped.tid;
         stopped.with(|p| {
-            callbacks(p, tid, &toolchain.0);
-            parked(p, &toolchain.0);
-            blocked(p, &toolchain.0);
+            callbacks(p, tid, &toolchain.version);
+            parked(p, &toolchain.version);
+            blocked(p, &toolchain.version);
         });
-        in_c(&mut stopped, &toolchain.0);
+        in_c(&mut stopped, &toolchain.version);
     }
 }

@@ -8,7 +8,7 @@ use golang::{Goroutine, Process, StackOf, Status};
 use crate::Stopped;
 use crate::toolchain::{Mode, build, matrix, newest};
 
-fn zoo(toolchain: &(String, std::path::PathBuf), mode: Mode, goroutines: &str) -> Stopped {
+fn zoo(toolchain: &gofixture::Toolchain, mode: Mode, goroutines: &str) -> Stopped {
     let program = build("zoo", toolchain, mode);
     Stopped::at(&program, &["/dev/null", goroutines], "main.checkpoint")
 }
@@ -41,9 +41,9 @@ fn with_frame(p: &Process<'_>, all: &[Goroutine], name: &str) -> Option<Goroutin
 #[test]
 fn labels_locks_and_wait_reasons() {
     for toolchain in matrix() {
-        for mode in [Mode::Debug, Mode::Stripped, Mode::Pie] {
-            let what = format!("{} {mode:?}", toolchain.0);
-            zoo(&toolchain, mode, "0").with(|p| {
+        for mode in [Mode::Debug, Mode::Stripped, Mode::PieOptimised] {
+            let what = format!("{} {mode:?}", toolchain.version);
+            zoo(toolchain, mode, "0").with(|p| {
                 let all = p.goroutines(usize::MAX).goroutines;
                 let labelled: Vec<_> = all.iter().filter(|g| !g.labels.is_empty()).collect();
                 let expected =
@@ -85,8 +85,8 @@ fn labels_locks_and_wait_reasons() {
 fn frames_carry_real_type_arguments() {
     for toolchain in matrix() {
         for mode in [Mode::Debug, Mode::Optimised] {
-            let what = format!("{} {mode:?}", toolchain.0);
-            zoo(&toolchain, mode, "0").with(|p| {
+            let what = format!("{} {mode:?}", toolchain.version);
+            zoo(toolchain, mode, "0").with(|p| {
                 let all = p.goroutines(usize::MAX).goroutines;
                 let mut names = BTreeSet::new();
                 for g in all.iter().filter(|g| !g.system) {
@@ -115,8 +115,8 @@ fn frames_carry_real_type_arguments() {
 #[test]
 fn inlined_frames_wrappers_and_pages() {
     for toolchain in matrix() {
-        let what = &toolchain.0;
-        zoo(&toolchain, Mode::Optimised, "0").with(|p| {
+        let what = &toolchain.version;
+        zoo(toolchain, Mode::Optimised, "0").with(|p| {
             let all = p.goroutines(usize::MAX).goroutines;
             let g = with_frame(p, &all, "main.innermost").unwrap();
             let frames = p.stack(StackOf::Goroutine(&g), 0, 100).frames;
@@ -139,7 +139,7 @@ fn inlined_frames_wrappers_and_pages() {
             assert_eq!(offsets(&page.frames), offsets(&whole.frames[500..507]), "{what}");
             assert!(p.stack(StackOf::Goroutine(&g), whole.total, 5).frames.is_empty());
         });
-        zoo(&toolchain, Mode::Debug, "0").with(|p| {
+        zoo(toolchain, Mode::Debug, "0").with(|p| {
             let all = p.goroutines(usize::MAX).goroutines;
             let g = with_frame(p, &all, "main.(*Square).Wait").unwrap();
             let frames = p.stack(StackOf::Goroutine(&g), 0, 100).frames;
@@ -152,7 +152,7 @@ fn inlined_frames_wrappers_and_pages() {
 #[test]
 fn ten_thousand_goroutines_are_listed_in_time() {
     let Some(toolchain) = newest() else { return };
-    zoo(&toolchain, Mode::Optimised, "10000").with(|p| {
+    zoo(toolchain, Mode::Optimised, "10000").with(|p| {
         p.goroutines(1);
         let start = Cpu::now();
         let list = p.goroutines(usize::MAX);

@@ -131,12 +131,12 @@ fn check_frames(names: &[String], printed: &[String], which: &str) {
 
 fn run_zoo(mode: Mode) {
     for toolchain in matrix() {
-        let program = build("zoo", &toolchain, mode);
+        let program = build("zoo", toolchain, mode);
         let folder = tempfile::tempdir().unwrap();
         let oracle = folder.path().join("stacks");
         let stopped = Stopped::at(&program, &[oracle.to_str().unwrap()], "main.checkpoint");
         let text = std::fs::read_to_string(&oracle).unwrap();
-        compare(&stopped, &parse(&text), &format!("{} {mode:?}", toolchain.0));
+        compare(&stopped, &parse(&text), &format!("{} {mode:?}", toolchain.version));
     }
 }
 

@@ -70,7 +70,7 @@ fn check(stack: &Stack, levels: usize) {
 #[test]
 fn garbage_memory_never_hangs_or_panics() {
     let Some(toolchain) = newest() else { return };
-    let image = Image::open(&build("zoo", &toolchain, Mode::Optimised)).unwrap();
+    let image = Image::open(&build("zoo", toolchain, Mode::Optimised)).unwrap();
     let made = MadeTypes::new();
     let special = [
         "runtime.systemstack",

@@ -33,8 +33,8 @@ fn owners(pending: &[(String, String, bool)]) -> Vec<&str> {
 fn panics_in_progress_and_calls_that_wait() {
     for toolchain in matrix() {
         for mode in [Mode::Debug, Mode::Optimised, Mode::Stripped] {
-            let what = format!("{} {mode:?}", toolchain.0);
-            let program = build("panics", &toolchain, mode);
+            let what = format!("{} {mode:?}", toolchain.version);
+            let program = build("panics", toolchain, mode);
             let mut stopped = Stopped::at(&program, &[], "main.checkpoint");
             let tid = stopped.tid;
             stopped.with(|p| {

@@ -78,16 +78,15 @@ fn step_through(stopped: &mut Stopped, limit: usize, what: &str) -> Seen {
     }
 }
 
-/// Thousands of stops for each version: the oldest and the newest, or all with `ITAB_DAP_TEST=full`.
+/// Thousands of stops for each version: the oldest and the newest, or all with `cargo xtask test --full`.
 fn run(mode: Mode) {
-    let full = std::env::var_os("ITAB_DAP_TEST").is_some();
     let all = matrix();
     let ends = [all.first().filter(|_| mode == Mode::Stripped), all.last().filter(|_| mode == Mode::Debug)];
-    let some: Vec<_> = ends.into_iter().flatten().cloned().collect();
-    for toolchain in if full { all } else { some } {
-        let program = build("steps", &toolchain, mode);
+    let some: Vec<_> = ends.into_iter().flatten().copied().collect();
+    for toolchain in if gofixture::full() { all } else { some } {
+        let program = build("steps", toolchain, mode);
         let mut stopped = Stopped::at(&program, &[], "main.work");
-        let what = format!("{} {mode:?}", toolchain.0);
+        let what = format!("{} {mode:?}", toolchain.version);
         let start = Instant::now();
         let seen = step_through(&mut stopped, 300_000, &what);
         println!("{what}: {} steps, {} functions, {:?}", seen.steps, seen.functions.len(), start.elapsed());

@@ -4,10 +4,10 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     path::{Path, PathBuf},
-    process::Command,
-    sync::OnceLock,
     time::{Duration, Instant},
 };
+
+pub(crate) use gofixture::Mode;
 
 use crossbeam_channel::{Receiver, bounded};
 use target::{
@@ -16,53 +16,10 @@ use target::{
 
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-/// A Go program under `tests/programs`, built once for each mode. `None`: no toolchain, which is a skip but in CI a failure.
-pub(crate) fn program(name: &str, mode: &str) -> Option<PathBuf> {
-    let Some(go) = go() else {
-        assert!(std::env::var_os("CI").is_none_or(|v| v != "true"), "CI needs a Go toolchain");
-        eprintln!("SKIP: no Go toolchain");
-        return None;
-    };
+/// A Go program under `tests/programs` in the newest Go's debug build. `None`: no toolchain, which is a counted skip.
+pub(crate) fn program(name: &str, mode: Mode) -> Option<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(name);
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("../fixtures");
-    std::fs::create_dir_all(&folder).unwrap();
-    let stamp = std::fs::metadata(source.join("main.go")).unwrap().modified().unwrap();
-    let output = folder.join(format!("{name}-backend-{mode}"));
-    static LOCK: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one_at_a_time = LOCK.lock().unwrap_or_else(|e| e.into_inner());
-    if std::fs::metadata(&output).and_then(|m| m.modified()).is_ok_and(|built| built > stamp) {
-        return Some(output);
-    }
-    let partial = folder.join(format!("{name}-backend-{mode}.{}", std::process::id()));
-    let mut build = Command::new(go);
-    build.args(["build", "-gcflags=all=-N -l", "-o"]).arg(&partial).current_dir(&source);
-    build.env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=mod");
-    build.env("CGO_ENABLED", if mode == "cgo" { "1" } else { "0" });
-    if mode == "pie" {
-        build.arg("-buildmode=pie");
-    }
-    let out = build.arg(".").output().unwrap();
-    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    std::fs::rename(&partial, &output).unwrap();
-    Some(output)
-}
-
-fn go() -> Option<PathBuf> {
-    static GO: OnceLock<Option<PathBuf>> = OnceLock::new();
-    GO.get_or_init(|| {
-        let cache = std::env::var_os("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-        let mut found: Vec<PathBuf> = std::env::var_os("GO").map(PathBuf::from).into_iter().collect();
-        let versions = cache.and_then(|c| std::fs::read_dir(c.join("itab-dap/go")).ok());
-        let mut cached: Vec<PathBuf> =
-            versions.into_iter().flatten().flatten().map(|e| e.path().join("bin/go")).collect();
-        cached.sort();
-        found.extend(cached.into_iter().rev());
-        found.extend(std::env::split_paths(&std::env::var_os("PATH")?).map(|p| p.join("go")));
-        found.into_iter().find(|p| p.is_file())
-    })
-    .clone()
+    Some(gofixture::build(&source, gofixture::newest()?, mode))
 }
 
 /// Link address of a symbol and e_entry.
