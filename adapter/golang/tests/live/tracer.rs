@@ -149,6 +149,30 @@ impl Tracer {
         }
     }
 
+    /// One thread runs to an address, the others stay where they are.
+    pub(crate) fn run_to(&mut self, tid: i32, addr: u64) {
+        let mut old = [0];
+        self.mem.0.read_exact_at(&mut old, addr).unwrap();
+        self.mem.0.write_all_at(&[0xcc], addr).unwrap();
+        loop {
+            self.resume(tid, libc::PTRACE_CONT);
+            let status = wait_for(tid);
+            assert!(libc::WIFSTOPPED(status), "the thread ended on its way to {addr:#x}");
+            let signal = libc::WSTOPSIG(status);
+            let mut raw = raw_regs(tid);
+            if signal == libc::SIGTRAP && status >> 16 == 0 && raw.rip == addr + 1 {
+                raw.rip = addr;
+                // SAFETY: the thread is stopped; `raw` outlives the call.
+                unsafe { libc::ptrace(libc::PTRACE_SETREGS, tid, 0, &raw) };
+                break;
+            }
+            if status >> 16 == 0 && ![libc::SIGSTOP, libc::SIGURG, libc::SIGTRAP].contains(&signal) {
+                self.threads.insert(tid, signal);
+            }
+        }
+        self.mem.0.write_all_at(&old, addr).unwrap();
+    }
+
     /// A trap of ours: the pc goes back onto the breakpoint.
     fn at_breakpoint(&self, tid: i32) -> bool {
         let mut raw = raw_regs(tid);

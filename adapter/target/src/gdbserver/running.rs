@@ -9,6 +9,8 @@ use crate::{Event, Signal, Stop, TargetError, Tid, Why, memory::ProcMemory, outp
 
 /// How long the real end of a launched program may come after the server's word of it.
 const END_DEADLINE: Duration = Duration::from_secs(2);
+/// How long after the server's end that of a launched program may be seen to have come before it.
+const LAST_WORD_DEADLINE: Duration = Duration::from_millis(300);
 /// How long a vfork child may run in the program's memory.
 const VFORK_DEADLINE: Duration = Duration::from_secs(30);
 const STOP_DEADLINE: Duration = Duration::from_secs(5);
@@ -229,7 +231,17 @@ impl Server {
             let end = self.end.as_ref().and_then(|e| e.recv_timeout(END_DEADLINE).ok());
             return self.finish(end.unwrap_or(Event::Signalled { signal: Signal(libc::SIGKILL) }));
         }
-        self.lost("gdbserver ended");
+        match self.own_end() {
+            Some(end) => self.finish(end),
+            None => self.lost("gdbserver ended"),
+        }
+    }
+
+    /// How a launched program ended by itself, where the server ended with it instead of telling so. A signal tells nothing: the death of
+    /// its tracer kills a program as well.
+    fn own_end(&self) -> Option<Event> {
+        let end = self.end.as_ref()?.recv_timeout(LAST_WORD_DEADLINE).ok()?;
+        matches!(end, Event::Exited { .. }).then_some(end)
     }
 
     /// The server is gone: a launched program is killed, an attached one gets its bytes back and runs on.

@@ -105,6 +105,10 @@ func done() { number++ }
 func main() {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(-1)
+	// Free memory in the heap: else steps go through a search of the whole address space for a place where it can grow.
+	sink = make([]byte, 4<<20)
+	sink = nil
+	runtime.GC()
 	finished := make(chan bool)
 	// On a goroutine of its own, whose stack is small.
 	go func() {

@@ -20,7 +20,10 @@ static int forked(int n) {
 import "C"
 import "fmt"
 
+// A function that may be preempted at its entry runs its first instruction again afterwards: hits would not be countable.
+//
 //go:noinline
+//go:nosplit
 func tick(n int) int { return int(C.twice(C.int(n))) }
 
 func main() {
