@@ -6,8 +6,10 @@
 
 mod abi;
 mod api;
+mod arrived;
 mod asm;
 mod asserts;
+mod bodies;
 mod calls;
 mod captures;
 mod classify;
@@ -39,8 +41,10 @@ pub use api::{
     Body, CallKind, CallSite, Certainty, Chain, Claim, Context, Link, Load, NoSource, Role, Scope, Site,
     SiteKind, SlotEntry, SourceText, Span, State, StepPlan,
 };
+pub use arrived::{CalledThrough, Passage, WatchedLoad};
 pub use asm::Instruction;
 pub use asserts::{AssertForm, AssertSite, Asserted};
+pub use bodies::{Implementation, Implementations, NamedInterface};
 pub use engine::Engine;
 pub use views::{Implementer, ItabRow, ItabTable, MethodRow, Miss};
 

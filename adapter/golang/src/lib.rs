@@ -17,6 +17,7 @@ mod value;
 
 pub use goroutine::{Goroutine, GoroutineList, SavedRegs, Status};
 pub use made::MadeTypes;
+pub use names::type_argument_lists;
 pub use panics::{Deferred, Panic};
 pub use process::{Process, ThreadState};
 pub use stack::{Frame, FrameKind, Stack, StackOf};

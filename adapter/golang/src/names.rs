@@ -46,6 +46,16 @@ impl Process<'_> {
         short(&with_arguments(&symbol, dictionary.as_deref()))
     }
 
+    /// The same with full import paths.
+    pub fn symbol_full_name(&self, symbol: &str, dict: Option<u64>) -> String {
+        let symbol = unescape(symbol);
+        if !symbol.contains(SHAPE) {
+            return symbol;
+        }
+        let dictionary = dict.and_then(|at| self.dictionary_name(at));
+        with_arguments(&symbol, dictionary.as_deref())
+    }
+
     /// Real type arguments of a shaped function, as written in the name of its dictionary; None where that is lost or nameless.
     pub fn type_arguments(&self, symbol: &str, dict: u64) -> Option<Vec<String>> {
         let (symbol, name) = (unescape(symbol), self.dictionary_name(dict)?);
@@ -55,6 +65,17 @@ impl Process<'_> {
         let groups = groups(&name);
         let args = groups.iter().filter_map(|r| name.get(r.clone())).flat_map(arguments);
         Some(args.map(short).collect())
+    }
+
+    /// Type arguments in the name of the wrapper of one instance, for the shaped function that it calls.
+    pub(crate) fn arguments_by_name(&self, symbol: &str, wrapper: &str) -> Option<Vec<String>> {
+        let (symbol, name) = (unescape(symbol), unescape(wrapper));
+        let last = |s: &str| s.rsplit('.').next().map(|m| m.split('[').next().unwrap_or(m).to_string());
+        if base(&symbol) != base(&name) || last(&symbol) != last(&name) || name.contains(SHAPE) {
+            return None;
+        }
+        let args = type_argument_lists(&name);
+        (!args.is_empty()).then(|| args.iter().map(|a| short(a)).collect())
     }
 
     /// Symbol of the dictionary at `at`, without `.dict`: `main.Repo[example.com/x.User]`.
@@ -90,6 +111,12 @@ fn with_arguments(symbol: &str, name: Option<&str>) -> String {
     }
     out.push_str(symbol.get(from..).unwrap_or(""));
     out
+}
+
+/// All type arguments that a name is written with, its receiver's first: `p.L[string].Conv[main.N]` -> `string`, `main.N`.
+pub fn type_argument_lists(name: &str) -> Vec<String> {
+    let inside = groups(name).into_iter().filter_map(|r| name.get(r));
+    inside.flat_map(arguments).map(str::to_string).collect()
 }
 
 /// Insides of the outermost brackets.

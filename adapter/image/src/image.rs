@@ -88,6 +88,12 @@ impl Image {
     pub fn symbol(&self, name: &str) -> Option<u64> {
         self.core.st.symbol(name).map(|a| self.core.run(a))
     }
+    /// ELF symbols whose name begins with `prefix`, with their addresses. Walks the table.
+    pub fn symbols_starting(&self, prefix: &str) -> Vec<(String, u64)> {
+        let st = &self.core.st;
+        let found = st.symbols().starting(prefix, &st.file);
+        found.map(|(name, addr)| (name.to_string(), self.core.run(addr))).collect()
+    }
     /// ELF data/function symbol that covers `addr`: name and offset.
     pub fn symbol_at(&self, addr: u64) -> Option<(String, u64)> {
         let st = &self.core.st;

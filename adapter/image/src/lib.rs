@@ -10,6 +10,7 @@ mod dwarf;
 mod elf;
 mod functions;
 mod image;
+mod inlined;
 mod layout;
 mod lines;
 mod module;
@@ -28,6 +29,7 @@ use thiserror::Error;
 
 pub use functions::{FuncId, Function, Functions, InlineFrame, LineRow, PcLocation};
 pub use image::Image;
+pub use inlined::InlinedCopy;
 pub use layout::{GoVersion, Layout};
 pub use types::{Field, FuncSig, Imethod, Itab, Kind, Method, Shape, Type, TypeId};
 pub use variables::{Piece, PieceHome, ScopeVariable, VarContext, VarRole};

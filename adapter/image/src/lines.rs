@@ -242,7 +242,7 @@ impl Function<'_> {
     }
 
     /// Runs of the inline tree index; one run of -1 if nothing is inlined.
-    fn instances(&self) -> Vec<(u64, u64, i32)> {
+    pub(crate) fn instances(&self) -> Vec<(u64, u64, i32)> {
         let (pcln, file) = (&self.table.core.pcln, &self.table.core.st.file);
         let table = pcln.pcdata(file, &self.raw, PCDATA_INL_TREE);
         let mut out: Vec<_> =
@@ -252,6 +252,22 @@ impl Function<'_> {
             out.push((covered, self.raw.end, -1));
         }
         out
+    }
+
+    /// Link address of the lowest statement of an inlined copy; its lowest address where the optimiser left none marked.
+    pub(crate) fn first_statement(&self, runs: &[(u64, u64, i32)], instance: i32) -> Option<u64> {
+        let own = |at: u64| runs.iter().any(|r| r.2 == instance && (r.0..r.1).contains(&at));
+        let rows = self.raw_rows();
+        let marked = rows
+            .iter()
+            .filter(|r| r.is_stmt && r.line != 0)
+            .flat_map(|r| {
+                let inside = runs.iter().filter(|i| i.2 == instance && i.0 < r.end && r.start < i.1);
+                inside.map(|i| i.0.max(r.start))
+            })
+            .filter(|at| own(*at))
+            .min();
+        marked.or_else(|| runs.iter().filter(|r| r.2 == instance).map(|r| r.0).min())
     }
 
     fn instance_start(&self, instance: i32) -> u32 {

@@ -17,6 +17,7 @@ mod hostile;
 mod launch;
 mod lifecycle;
 mod matrix;
+mod methods;
 mod servers;
 mod signals;
 mod stepping;

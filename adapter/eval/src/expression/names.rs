@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use dispatch::SourceText;
 use golang::{Frame, Place, Process, Value};
-use image::{ScopeVariable, TypeId};
+use image::{ScopeVariable, TypeId, VarRole};
 
 use super::Scope;
 use super::operand::Callable;
+
+/// What conditions and log messages call the receiver.
+const RECEIVER: &str = "recv";
 
 /// Where an expression's names are looked up.
 #[derive(Clone, Copy)]
@@ -18,6 +21,8 @@ pub struct Names<'a> {
     /// The frame, once the program is stopped there: type parameters have no meaning without.
     pub(crate) frame: Option<&'a Frame>,
     pub(crate) source: Option<&'a dyn SourceText>,
+    /// `recv` stands for the receiver of the method.
+    receiver: bool,
 }
 
 /// What a name stands for.
@@ -37,13 +42,18 @@ pub(crate) enum Meaning {
 impl<'a> Names<'a> {
     /// Names at a code address, for breakpoint conditions. `inline_depth` 0 is the innermost inlined function.
     pub fn at(process: &'a Process<'a>, pc: u64, inline_depth: usize) -> Names<'a> {
-        Names { process, at: Some((pc, inline_depth)), frame: None, source: None }
+        Names { process, at: Some((pc, inline_depth)), frame: None, source: None, receiver: false }
+    }
+
+    /// The same, and `recv` is the method's receiver, however the method calls it, unless something else has that name.
+    pub fn with_receiver(self) -> Names<'a> {
+        Names { receiver: true, ..self }
     }
 
     /// Names in the scope's frame.
     pub fn of(scope: &Scope<'a>) -> Names<'a> {
         let at = scope.frame.map(|f| (f.lookup_pc, f.inline_depth));
-        Names { process: scope.process, at, frame: scope.frame, source: scope.source }
+        Names { process: scope.process, at, frame: scope.frame, source: scope.source, receiver: false }
     }
 
     /// Variables of the frame's function, innermost and latest first; those not declared yet are left out.
@@ -79,12 +89,31 @@ impl<'a> Names<'a> {
         {
             return Ok(Some(found));
         }
+        if name == RECEIVER
+            && self.receiver
+            && let Some(v) = self.receiver_variable()
+        {
+            return Ok(Some(Meaning::Local(v)));
+        }
         match later {
             Some(line) => {
                 Err(format!("undefined: {name} (it is declared on line {line}, which has not run yet)"))
             }
             None => Ok(None),
         }
+    }
+
+    /// The first parameter of a method's code. Wrappers call it `.this`.
+    fn receiver_variable(&self) -> Option<ScopeVariable> {
+        let (pc, depth) = self.at?;
+        let functions = self.process.image.functions();
+        let name = functions.inline_stack(pc).into_iter().nth(depth)?.name;
+        if !is_method(&name) {
+            return None;
+        }
+        let mut parameters = self.process.image.variables(pc, depth);
+        parameters.retain(|v| v.role == VarRole::Param && v.name != ".dict");
+        parameters.into_iter().min_by_key(|v| v.die)
     }
 
     /// A package's variable, constant, function or type.
@@ -163,6 +192,31 @@ impl<'a> Names<'a> {
         let globals = self.process.image.globals_of(&package).into_iter().filter_map(|g| short(g.0));
         locals.chain(globals).find(|n| n != name && is_near(n, name))
     }
+}
+
+/// `main.T.M`, `main.(*T[int]).M`: a type stands between package and name. Function literals are no methods.
+fn is_method(symbol: &str) -> bool {
+    let base: String = without_brackets(image::names::base_of(symbol));
+    let parts: Vec<&str> = base.split('.').collect();
+    let literal = |s: &str| {
+        ["func", "gowrap", "deferwrap"]
+            .iter()
+            .any(|p| s.strip_prefix(p).is_some_and(|n| n.starts_with(|c: char| c.is_ascii_digit())))
+    };
+    matches!(parts.as_slice(), [_, method] if !literal(method) && !method.contains('-'))
+}
+
+fn without_brackets(name: &str) -> String {
+    let mut depth = 0u32;
+    let outside = name.chars().filter(|c| {
+        match c {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            _ => return depth == 0,
+        }
+        false
+    });
+    outside.collect()
 }
 
 /// The same but for case, or one letter changed, added or left out.

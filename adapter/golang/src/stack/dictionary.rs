@@ -4,20 +4,52 @@ use image::{Function, PieceHome, VarContext};
 use machine::{Arch, MemoryExt};
 
 use super::walk::Physical;
+use super::{Frame, FrameKind};
 use crate::Process;
 
 /// Bytes of code before a call in which its dictionary is looked for.
 const CALL_WINDOW: u64 = 120;
 
 impl Process<'_> {
+    /// The frame with its dictionary looked for; [`Process::frame_at`] and [`Process::caller_of`] leave it out.
+    pub fn with_dictionary(&self, frame: Frame) -> Frame {
+        if frame.dict.is_some() || frame.kind != FrameKind::Go {
+            return frame;
+        }
+        let physical = Physical {
+            pc: frame.pc,
+            lookup_pc: frame.lookup_pc,
+            regs: frame.regs.clone(),
+            cfa: frame.cfa,
+            function: frame.function,
+            kind: frame.kind,
+            stack_hi: None,
+        };
+        let dict = self.dictionary_of(&physical);
+        Frame { dict, name: self.symbol_display_name(&frame.symbol, dict), ..frame }
+    }
+
+    /// The real type arguments that generic code runs with: by its dictionary, else by the name of the wrapper that called it.
+    pub fn arguments_of_frame(&self, frame: &Frame) -> Option<Vec<String>> {
+        let by_dictionary = frame.dict.and_then(|dict| self.type_arguments(&frame.symbol, dict));
+        by_dictionary.or_else(|| {
+            let up = self.caller_of(frame).filter(|up| up.wrapper && !frame.inlined)?;
+            self.arguments_by_name(&frame.symbol, &up.symbol)
+        })
+    }
+
     /// Address of the dictionary that a shaped function was called with; None where it is lost, or the function has none.
     pub(crate) fn dictionary_of(&self, physical: &Physical) -> Option<u64> {
         let f = self.image.functions().get(physical.function?)?;
         if !f.name().contains("go.shape.") {
             return None;
         }
-        if physical.pc == physical.lookup_pc && physical.pc == f.entry() {
-            return self.dictionary_at_entry(f.name(), physical);
+        let exact = physical.pc == physical.lookup_pc;
+        if exact && (f.entry()..=f.prologue_end()).contains(&physical.pc) {
+            // A prologue leaves the arguments where they are.
+            return self
+                .dictionary_at_entry(f.name(), physical)
+                .or_else(|| self.dictionary_of_call(f, physical));
         }
         self.dictionary_variable(physical).or_else(|| self.dictionary_of_call(f, physical))
     }
@@ -65,10 +97,13 @@ impl Process<'_> {
     /// A hidden parameter after the receiver (cmd/compile/internal/noder, unified IR).
     fn dictionary_at_entry(&self, symbol: &str, physical: &Physical) -> Option<u64> {
         let arch = self.image.arch();
+        let words = || arch.int_args().iter().filter_map(|reg| physical.regs.get(*reg));
+        // Where dictionaries have names, it is found behind a receiver of any size.
+        if let Some(word) = words().find(|w| self.type_arguments(symbol, *w).is_some()) {
+            return Some(word);
+        }
         let index = usize::from(is_pointer_method(symbol));
-        let reg = arch.int_args().get(index)?;
-        let word = physical.regs.get(*reg)?;
-        self.is_dictionary(word).then_some(word)
+        words().nth(index).filter(|word| self.is_dictionary(*word))
     }
 
     /// The variable `.dict`, where debug information says that it is.

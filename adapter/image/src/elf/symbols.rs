@@ -73,6 +73,16 @@ impl Symbols {
         (self.name(s, file)? == name).then_some((s.addr, s.size))
     }
 
+    /// Names and link addresses of the symbols that begin like this.
+    pub(crate) fn starting<'a>(
+        &'a self,
+        prefix: &'a str,
+        file: &'a LazyFile,
+    ) -> impl Iterator<Item = (&'a str, u64)> {
+        let all = self.by_addr.iter().filter_map(|s| Some((self.name(s, file)?, s.addr)));
+        all.filter(move |(name, _)| name.starts_with(prefix))
+    }
+
     /// The symbol that covers the link address: name, offset.
     pub(crate) fn at<'a>(&self, addr: u64, file: &'a LazyFile) -> Option<(&'a str, u64)> {
         let mut i = self.by_addr.partition_point(|s| s.addr <= addr);

@@ -7,7 +7,7 @@ use wire::types as t;
 
 use super::{Answer, COMMANDS, Command, parse};
 use crate::{
-    control::breakpoints::Place,
+    control::breakpoints::Options,
     error::Refused,
     requests::{
         breakpoints::parse_address, dispatch::target_text, evaluate::Place as Context, views::TableFilter,
@@ -313,13 +313,17 @@ impl Session {
             .breakpoints
             .iter()
             .map(|b| {
-                let place = match &b.place {
-                    Place::Source { path, line } => format!("{path}:{}", b.line.unwrap_or(*line)),
-                    Place::Function { name } => name.clone(),
-                    Place::Instruction { reference, .. } => reference.clone(),
-                };
-                let why = b.message.as_ref().map(|m| format!(" ({m})")).unwrap_or_default();
-                format!("{} {place}, {} hits{why}", b.id.0, b.hits)
+                let mut options = String::new();
+                for (name, text) in [
+                    ("if", &b.options.condition),
+                    ("hits", &b.options.hit_condition),
+                    ("logs", &b.options.log_message),
+                ] {
+                    if let Some(text) = text {
+                        let _infallible = write!(options, " {name} {text}");
+                    }
+                }
+                format!("{} {}{options}, {} hits", b.id.0, self.breakpoint_place(b.id), b.hits)
             })
             .collect();
         if rows.is_empty() { "no breakpoints".into() } else { rows.join("\n") }
@@ -332,27 +336,53 @@ impl Session {
             };
             return match self.remove_breakpoint(id) {
                 true => Answer::Text(format!("breakpoint {id} removed")),
-                false => Answer::Error(format!("there is no breakpoint {id}")),
+                false => Answer::Error(format!("there is no breakpoint {id}; breaks lists them")),
             };
         }
-        if rest.is_empty() {
-            return Answer::Error("write break FUNCTION or break file.go:LINE".into());
-        }
-        match self.add_function_breakpoint(rest) {
+        let (place, condition) = match rest.split_once(" if ") {
+            Some((place, condition)) => (place.trim(), Some(condition.trim().to_string())),
+            None => (rest, None),
+        };
+        let name = match self.break_place(place) {
+            Ok(name) => name,
+            Err(why) => return Answer::Error(why),
+        };
+        let options = Options { condition, ..Options::default() }.cleaned();
+        match self.add_console_breakpoint(&name, options) {
             Ok(text) => Answer::Text(text),
             Err(why) => Answer::Error(why),
         }
+    }
+
+    /// What `break` was given, in the spelling of function breakpoints: `INTERFACE.METHOD TYPE` and a bare line are rewritten.
+    fn break_place(&mut self, place: &str) -> Result<String, String> {
+        const USAGE: &str =
+            "write break FUNCTION, break file.go:LINE, break LINE or break INTERFACE.METHOD [TYPE]";
+        if place.is_empty() {
+            return Err(USAGE.into());
+        }
+        if let Ok(line) = place.parse::<u32>() {
+            let handle = self.frame(None).map_err(|_| USAGE.to_string())?;
+            return Ok(format!("{}:{line}", handle.frame.file));
+        }
+        Ok(match place.split_once(char::is_whitespace) {
+            Some((method, ty)) if !method.contains('[') || method.ends_with(|c: char| c != ',') => {
+                format!("{method}({})", ty.trim())
+            }
+            _ => place.to_string(),
+        })
     }
 
     fn catch_command(&mut self, rest: &str) -> Answer {
         let words: Vec<&str> = rest.split_whitespace().collect();
         let (name, on) = match words.as_slice() {
             [] => {
-                return Answer::Text(format!(
-                    "on: {}; known: {}",
-                    self.exception_filters.join(", "),
-                    KNOWN_FILTERS.join(", ")
-                ));
+                let on = |name: &str| self.exception_filters.iter().any(|f| f == name);
+                let rows: Vec<String> = KNOWN_FILTERS
+                    .iter()
+                    .map(|name| format!("{name} {}", if on(name) { "on" } else { "off" }))
+                    .collect();
+                return Answer::Text(rows.join("\n"));
             }
             [name] | [name, "on"] => (*name, true),
             [name, "off"] => (*name, false),

@@ -37,8 +37,11 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ("goroutines", "goroutines [-all]: the goroutines"),
     ("goroutine", "goroutine N: look at another goroutine"),
     ("breaks", "breaks: the breakpoints"),
-    ("break", "break LOCATION: a function breakpoint; break -d N removes one"),
-    ("catch", "catch FILTER [on|off]: exception filters"),
+    (
+        "break",
+        "break FUNCTION|file.go:LINE|LINE|INTERFACE.METHOD [TYPE] [if CONDITION]: a breakpoint; break -d N removes one",
+    ),
+    ("catch", "catch [FILTER [on|off]]: exception filters, or their list"),
     ("regs", "regs: the registers of the selected frame"),
     ("disass", "disass [-a]: the instructions of the line, or of the whole function"),
     ("config", "config [NAME [VALUE]]: settings"),

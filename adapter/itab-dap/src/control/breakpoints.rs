@@ -3,28 +3,23 @@
 //! Counts are exact because the session steps over a hit with signals held; conditions are compiled when set and decided here,
 //! never by the back end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use eval::{HitCondition, LogTemplate, Program};
 
-use super::table::BreakpointId;
+use super::{guards::Guard, table::BreakpointId};
 
 /// What a breakpoint was set on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// Client's path, line asked for.
-    Source {
-        path: String,
-        line: u32,
-    },
-    Function {
-        name: String,
-    },
+    Source { path: String, line: u32 },
+    /// A function's name, `file.go:12`, or an interface's method with or without a type.
+    Function { name: String },
     /// As the client wrote it, and the address that it means, offset added.
-    Instruction {
-        reference: String,
-        addr: Option<u64>,
-    },
+    Instruction { reference: String, addr: Option<u64> },
+    /// `itab/breakOnMethod`: every body is a breakpoint of its own to the client.
+    Method { interface: String, method: String, concrete: Option<String> },
 }
 
 /// What DAP calls the breakpoint's options, as text.
@@ -35,16 +30,55 @@ pub(crate) struct Options {
     pub(crate) log_message: Option<String>,
 }
 
+impl Options {
+    /// Empty texts are absent.
+    pub(crate) fn cleaned(self) -> Self {
+        let some = |s: Option<String>| s.filter(|t| !t.trim().is_empty());
+        Options {
+            condition: some(self.condition),
+            hit_condition: some(self.hit_condition),
+            log_message: self.log_message.filter(|t| !t.is_empty()),
+        }
+    }
+}
+
+/// One place in the code that a breakpoint went to, with the options compiled for the names that are in scope there.
+pub(crate) struct Spot {
+    /// Run-time address.
+    pub(crate) addr: u64,
+    pub(crate) condition: Option<Program>,
+    pub(crate) log: Option<LogTemplate>,
+    /// Who must have called: one of them is enough; none: whoever did.
+    pub(crate) guards: Vec<Guard>,
+    /// The client's number for this body alone.
+    pub(crate) id: Option<BreakpointId>,
+}
+
+/// An interface's method whose bodies may become more while the program runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    /// `main.Shape.Area`, for messages.
+    pub(crate) title: String,
+    /// Descriptors: one, or the instances of a generic interface.
+    pub(crate) interfaces: Vec<u64>,
+    pub(crate) method: String,
+    /// Full name of the only concrete type that counts.
+    pub(crate) concrete: Option<String>,
+    /// Descriptors of the types that were looked at.
+    pub(crate) known: HashSet<u64>,
+}
+
 /// One user breakpoint.
 pub(crate) struct Breakpoint {
     pub(crate) id: BreakpointId,
     pub(crate) place: Place,
     pub(crate) options: Options,
-    pub(crate) condition: Option<Program>,
+    /// Set in the console: no request of the client replaces it.
+    pub(crate) console: bool,
     pub(crate) hit_condition: Option<HitCondition>,
-    pub(crate) log: Option<LogTemplate>,
-    /// Run-time addresses; empty when unverified.
-    pub(crate) addrs: Vec<u64>,
+    /// Empty when unverified.
+    pub(crate) spots: Vec<Spot>,
+    pub(crate) watch: Option<Watch>,
     /// The line it really went to.
     pub(crate) line: Option<u32>,
     /// Path on this machine, as the compiler wrote it.
@@ -62,10 +96,10 @@ impl Breakpoint {
             id,
             place,
             options,
-            condition: None,
+            console: false,
             hit_condition: None,
-            log: None,
-            addrs: Vec::new(),
+            spots: Vec::new(),
+            watch: None,
             line: None,
             file: None,
             message: None,
@@ -74,7 +108,22 @@ impl Breakpoint {
     }
 
     pub(crate) fn verified(&self) -> bool {
-        !self.addrs.is_empty()
+        !self.spots.is_empty()
+    }
+
+    /// The same code, for the same callers.
+    pub(crate) fn same_places(&self, other: &Breakpoint) -> bool {
+        let place = |s: &Spot| (s.addr, s.guards.clone());
+        self.spots.iter().map(place).eq(other.spots.iter().map(place))
+    }
+
+    pub(crate) fn spot(&self, addr: u64) -> Option<&Spot> {
+        self.spots.iter().find(|s| s.addr == addr)
+    }
+
+    /// The number by which the client knows a hit at this address.
+    pub(crate) fn shown_id(&self, addr: u64) -> BreakpointId {
+        self.spot(addr).and_then(|s| s.id).unwrap_or(self.id)
     }
 
     /// Counts a hit whose condition was true, and says whether it stops.
@@ -117,8 +166,8 @@ impl Breakpoints {
         self.list.values()
     }
 
-    /// Ids of the breakpoints whose place is in the group that a set request replaces.
+    /// Ids of the client's breakpoints whose place is in the group that a set request replaces.
     pub(crate) fn group(&self, mut same: impl FnMut(&Place) -> bool) -> Vec<BreakpointId> {
-        self.list.values().filter(|b| same(&b.place)).map(|b| b.id).collect()
+        self.list.values().filter(|b| !b.console && same(&b.place)).map(|b| b.id).collect()
     }
 }

@@ -21,6 +21,10 @@ pub(crate) enum Internal {
     AnyPanic,
     /// `main.main`, for stopOnEntry.
     Entry,
+    /// `runtime.getitab` adds an itab to the table: a type may implement an interface that a breakpoint is on.
+    ItabMade,
+    /// The load of a method from an itab, on the way to a body that only some types' calls count for.
+    MethodLoad,
 }
 
 /// Who wants a stop at an address.

@@ -3,26 +3,15 @@
 //! Answers have as many entries as were asked for, in the same order, each with a line. A running program is stopped for the
 //! moment it takes to write the breakpoints. Conditions, hit conditions and log messages are refused when set, with the column.
 
-use eval::{HitCondition, LogTemplate};
-use image::Image;
 use wire::{Responder, requests as rq, types as t};
 
 use crate::{
     control::{
         breakpoints::{Breakpoint, Options, Place},
-        locate::locate,
-        plan::body_of,
         table::{BreakpointId, Owner},
     },
     session::{Session, State},
 };
-
-/// Where a place was found, or why not.
-struct Found {
-    addrs: Vec<u64>,
-    file: Option<String>,
-    line: Option<u32>,
-}
 
 impl Session {
     pub(crate) fn on_set_breakpoints(
@@ -129,9 +118,9 @@ impl Session {
                 continue;
             }
             let kept = old.iter().position(|id| {
-                self.breakpoints
-                    .get(*id)
-                    .is_some_and(|b| b.place == place && b.options == options && b.verified())
+                self.breakpoints.get(*id).is_some_and(|b| {
+                    b.place == place && b.options == options && (b.verified() || b.watch.is_some())
+                })
             });
             if let Some(i) = kept {
                 answers.push(old.remove(i));
@@ -139,7 +128,8 @@ impl Session {
                 let id = self.breakpoints.next_id();
                 let mut b = self.make_breakpoint(id, place, options);
                 if let Some(why) = self.named_before(&b, &answers) {
-                    b.addrs.clear();
+                    b.spots.clear();
+                    b.watch = None;
                     b.message = Some(why);
                 }
                 self.breakpoints.insert(b);
@@ -155,6 +145,7 @@ impl Session {
             for id in &fresh {
                 s.arm_user(*id);
             }
+            s.arm_itab_watch();
         });
         answers.iter().map(|id| self.present_breakpoint(*id)).collect()
     }
@@ -172,18 +163,43 @@ impl Session {
     }
 
     /// `break LOCATION` of the console.
-    pub(crate) fn add_function_breakpoint(&mut self, name: &str) -> Result<String, String> {
+    pub(crate) fn add_console_breakpoint(&mut self, name: &str, options: Options) -> Result<String, String> {
         let id = self.breakpoints.next_id();
-        let b = self.make_breakpoint(id, Place::Function { name: name.to_string() }, Options::default());
-        if let Some(why) = &b.message {
+        let mut b = self.make_breakpoint(id, Place::Function { name: name.to_string() }, options);
+        if let (false, Some(why), true) = (b.verified(), &b.message, b.watch.is_none()) {
             return Err(why.clone());
         }
+        b.console = true;
         self.breakpoints.insert(b);
-        self.with_program_stopped(|s| s.arm_user(id));
+        self.with_program_stopped(|s| {
+            s.arm_user(id);
+            s.arm_itab_watch();
+        });
         let shown = self.present_breakpoint(id);
-        self.event(t::BreakpointEvent { reason: "new".into(), breakpoint: shown.clone() });
-        let place = shown.source.and_then(|s| s.path).unwrap_or_default();
-        Ok(format!("breakpoint {} at {place}:{}", id.0, shown.line.unwrap_or(0)))
+        self.event(t::BreakpointEvent { reason: "new".into(), breakpoint: shown });
+        Ok(format!("breakpoint {} at {}", id.0, self.breakpoint_place(id)))
+    }
+
+    /// Where a breakpoint is, in one line.
+    pub(crate) fn breakpoint_place(&self, id: BreakpointId) -> String {
+        let Some(b) = self.breakpoints.get(id) else { return String::new() };
+        let at = match (&b.file, b.line) {
+            (Some(file), Some(line)) => format!("{}:{line}", self.sources.to_client(file)),
+            _ => String::new(),
+        };
+        let message = b.message.as_ref().map(|m| format!(" ({m})")).unwrap_or_default();
+        match &b.place {
+            Place::Source { path, line } => format!("{path}:{}{message}", b.line.unwrap_or(*line)),
+            Place::Instruction { reference, .. } => format!("{reference}{message}"),
+            Place::Function { name } if b.watch.is_none() && !at.is_empty() => {
+                format!("{name} {at}{message}")
+            }
+            Place::Function { name } => format!("{name}{message}"),
+            Place::Method { interface, method, concrete } => {
+                let concrete = concrete.as_ref().map(|c| format!("({c})")).unwrap_or_default();
+                format!("{interface}.{method}{concrete}{message}")
+            }
+        }
     }
 
     /// `break -d N` of the console.
@@ -192,12 +208,15 @@ impl Session {
         if self.breakpoints.get(id).is_none() {
             return false;
         }
-        let shown = self.present_breakpoint(id);
+        let shown = self.present_all(id);
         self.with_program_stopped(|s| {
             s.breakpoints.remove(id);
             s.disarm_users(&[id]);
+            s.arm_itab_watch();
         });
-        self.event(t::BreakpointEvent { reason: "removed".into(), breakpoint: shown });
+        for breakpoint in shown {
+            self.event(t::BreakpointEvent { reason: "removed".into(), breakpoint });
+        }
         true
     }
 
@@ -213,99 +232,30 @@ impl Session {
     /// Two names of one function in one request: the second is refused, so that no hit counts twice.
     fn named_before(&self, b: &Breakpoint, answers: &[BreakpointId]) -> Option<String> {
         let Place::Function { .. } = b.place else { return None };
-        let same = |other: &Breakpoint| b.verified() && other.addrs == b.addrs;
+        let same = |other: &Breakpoint| b.verified() && other.same_places(b);
         answers.iter().find(|id| self.breakpoints.get(**id).is_some_and(same))?;
         let file = b.file.as_deref().unwrap_or_default();
         Some(format!("Breakpoint exists at {file}:{}", b.line.unwrap_or(0)))
     }
 
-    fn make_breakpoint(&self, id: BreakpointId, place: Place, options: Options) -> Breakpoint {
-        let mut b = Breakpoint::unbound(id, place, options);
-        if let Err(why) = self.bind(&mut b) {
-            b.addrs.clear();
-            b.message = Some(why);
-        }
-        b
-    }
-
-    /// Finds the addresses and compiles the options.
-    fn bind(&self, b: &mut Breakpoint) -> Result<(), String> {
-        if let Some(text) = &b.options.hit_condition {
-            b.hit_condition =
-                Some(HitCondition::parse(text).map_err(|e| format!("hit condition: {}", located(&e, text)))?);
-        }
-        if let Some(text) = &b.options.log_message {
-            LogTemplate::check(text).map_err(|e| format!("log message: column {}: {e}", e.column))?;
-        }
-        let inf = self.inferior.as_ref().ok_or(match self.state {
-            State::Ended => "the program has ended",
-            _ => "no program is being debugged yet",
-        })?;
-        let found = match &b.place {
-            Place::Source { path, line } => self.find_source(&inf.image, path, *line),
-            Place::Function { name } => {
-                let process = inf.process();
-                locate(&inf.image, name, |entry| body_of(&inf.engine, &inf.image, process.mem, entry))
-                    .map(|l| Found { addrs: l.addrs, file: Some(l.file), line: Some(l.line) })
-            }
-            Place::Instruction { reference, addr } => find_instruction(&inf.image, reference, *addr),
-        }?;
-        if let Some(text) = &b.options.condition {
-            let pc = found.addrs.first().copied().unwrap_or(0);
-            b.condition = Some(self.compile_condition(text, pc).map_err(|e| format!("condition: {e}"))?);
-        }
-        if let Some(text) = &b.options.log_message {
-            let pc = found.addrs.first().copied().unwrap_or(0);
-            b.log = Some(self.compile_log(text, pc).map_err(|e| format!("log message: {e}"))?);
-        }
-        b.addrs = found.addrs;
-        b.file = found.file;
-        b.line = found.line;
-        Ok(())
-    }
-
-    fn find_source(&self, image: &Image, path: &str, line: u32) -> Result<Found, String> {
-        let server = self.sources.to_server(path);
-        let functions = image.functions();
-        if let Some((line, addrs)) = functions.breakpoint_locations(&server, line)
-            && !addrs.is_empty()
-        {
-            return Ok(Found { addrs, file: Some(server), line: Some(line) });
-        }
-        let known = functions.files().iter().any(|f| **f == *server);
-        if known {
-            return Err(format!(
-                "could not find statement at {path}:{line} or after it in its function, please use a line with a statement"
-            ));
-        }
-        let name = server.rsplit('/').next().unwrap_or(&server);
-        let same_name: Vec<_> =
-            functions.files().iter().filter(|f| f.rsplit('/').next() == Some(name)).take(2).collect();
-        Err(match same_name.as_slice() {
-            [] => format!("could not find file {server} in the program"),
-            [other, ..] => format!(
-                "could not find file {server} in the program; it has {other}: a substitutePath rule may be needed"
-            ),
-        })
-    }
-
-    fn arm_user(&mut self, id: BreakpointId) {
+    /// Writes a breakpoint's places that are not written yet.
+    pub(crate) fn arm_user(&mut self, id: BreakpointId) {
         let Some(inf) = self.inferior.as_mut() else { return };
         let Some(b) = self.breakpoints.get_mut(id) else { return };
         let mut failed = None;
-        b.addrs.retain(|addr| match inf.arm(*addr, Owner::User(id)) {
+        b.spots.retain(|spot| match inf.arm(spot.addr, Owner::User(id)) {
             Ok(()) => true,
             Err(e) => {
                 failed = Some(e.to_string());
                 false
             }
         });
-        if b.addrs.is_empty() {
-            b.message = b.message.take().or(failed);
+        if b.spots.is_empty() {
+            b.message = failed.or(b.message.take());
         }
     }
 
-    fn disarm_users(&mut self, ids: &[BreakpointId]) {
+    pub(crate) fn disarm_users(&mut self, ids: &[BreakpointId]) {
         if ids.is_empty() {
             return;
         }
@@ -316,7 +266,17 @@ impl Session {
         }
     }
 
-    fn present_breakpoint(&self, id: BreakpointId) -> t::Breakpoint {
+    /// A breakpoint as the client sees it: one, or one for each body of a method.
+    pub(crate) fn present_all(&self, id: BreakpointId) -> Vec<t::Breakpoint> {
+        match self.breakpoints.get(id) {
+            Some(b) if matches!(b.place, Place::Method { .. }) => {
+                b.spots.iter().map(|s| self.present_body(b, s)).collect()
+            }
+            _ => vec![self.present_breakpoint(id)],
+        }
+    }
+
+    pub(crate) fn present_breakpoint(&self, id: BreakpointId) -> t::Breakpoint {
         let Some(b) = self.breakpoints.get(id) else { return t::Breakpoint::default() };
         let asked = match &b.place {
             Place::Source { line, .. } => Some(*line),
@@ -331,34 +291,19 @@ impl Session {
             (_, Some(file)) => self.source_of(file),
             _ => None,
         };
+
+        let reason = if b.watch.is_some() { "pending" } else { "failed" };
         t::Breakpoint {
             id: Some(b.id.0),
             verified: b.verified(),
             message: b.message.clone(),
             source,
             line: b.line.or(asked).map(i64::from),
-            instruction_reference: b.addrs.first().map(|a| format!("{a:#x}")),
-            reason: (!b.verified()).then(|| "failed".into()),
+            instruction_reference: b.spots.first().map(|s| format!("{:#x}", s.addr)),
+            reason: (!b.verified()).then(|| reason.into()),
             ..Default::default()
         }
     }
-}
-
-impl Options {
-    /// Empty texts are absent.
-    fn cleaned(self) -> Self {
-        let some = |s: Option<String>| s.filter(|t| !t.trim().is_empty());
-        Options {
-            condition: some(self.condition),
-            hit_condition: some(self.hit_condition),
-            log_message: self.log_message.filter(|t| !t.is_empty()),
-        }
-    }
-}
-
-/// A fault with its column, 1-based.
-fn located(e: &expr::SyntaxError, text: &str) -> String {
-    format!("column {}: {e}", e.span.column(text))
 }
 
 /// `0x…` or decimal.
@@ -368,13 +313,4 @@ pub(crate) fn parse_address(text: &str) -> Option<u64> {
         Some(hex) => u64::from_str_radix(hex, 16).ok(),
         None => text.parse().ok(),
     }
-}
-
-fn find_instruction(image: &Image, reference: &str, addr: Option<u64>) -> Result<Found, String> {
-    let addr = addr.ok_or_else(|| format!("{reference:?} is not an address"))?;
-    if !image.is_text(addr) {
-        return Err(format!("{addr:#x} is not in the program's code"));
-    }
-    let at = image.functions().location(addr);
-    Ok(Found { addrs: vec![addr], file: at.as_ref().map(|l| l.file.to_string()), line: at.map(|l| l.line) })
 }

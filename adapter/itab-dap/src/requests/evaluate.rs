@@ -159,24 +159,33 @@ impl Session {
 
     // ---- breakpoints
 
-    /// Whether a breakpoint's condition is true for the thread that hit it.
-    pub(crate) fn condition_holds(&mut self, tid: Tid, id: BreakpointId) -> Result<bool, String> {
-        if self.breakpoints.get(id).is_none_or(|b| b.condition.is_none()) {
+    /// Whether a breakpoint's condition is true for the thread that hit it at `addr`.
+    pub(crate) fn condition_holds(&mut self, tid: Tid, id: BreakpointId, addr: u64) -> Result<bool, String> {
+        let has_one = |s: &Session| {
+            s.breakpoints.get(id).and_then(|b| b.spot(addr)).is_some_and(|spot| spot.condition.is_some())
+        };
+        if !has_one(self) {
             return Ok(true);
         }
-        let frame = self.top_frame(tid).ok_or("the frame could not be read")?;
-        let Some(program) = self.breakpoints.get(id).and_then(|b| b.condition.as_ref()) else {
-            return Ok(true);
-        };
+        let frame = self.generic_frame(tid).ok_or("the frame could not be read")?;
+        let spot = self.breakpoints.get(id).and_then(|b| b.spot(addr));
+        let Some(program) = spot.and_then(|s| s.condition.as_ref()) else { return Ok(true) };
         self.peek(&frame, |look| eval::holds(program, &look.scope))
             .ok_or("the program has ended")?
             .map_err(|e| e.to_string())
     }
 
+    /// The top frame with its dictionary: type parameters have their real types.
+    fn generic_frame(&mut self, tid: Tid) -> Option<golang::Frame> {
+        let frame = self.top_frame(tid)?;
+        Some(self.inferior.as_ref()?.process().with_dictionary(frame))
+    }
+
     /// Writes a log point's message: `> [Go 1]: text`, as Delve.
-    pub(crate) fn log_point(&mut self, tid: Tid, goid: Option<u64>, id: BreakpointId) {
-        let Some(frame) = self.top_frame(tid) else { return };
-        let Some(template) = self.breakpoints.get(id).and_then(|b| b.log.as_ref()) else { return };
+    pub(crate) fn log_point(&mut self, tid: Tid, goid: Option<u64>, id: BreakpointId, addr: u64) {
+        let Some(frame) = self.generic_frame(tid) else { return };
+        let spot = self.breakpoints.get(id).and_then(|b| b.spot(addr));
+        let Some(template) = spot.and_then(|s| s.log.as_ref()) else { return };
         let text = self.peek(&frame, |look| {
             template.render(&look.scope, &|e: &Evaluated| eval::evaluated_item(&look.view, "", e).text)
         });
@@ -194,14 +203,14 @@ impl Session {
     pub(crate) fn compile_condition(&self, text: &str, pc: u64) -> Result<Program, String> {
         let inf = self.inferior.as_ref().ok_or("no program")?;
         let process = inf.process();
-        eval::compile(text, &Names::at(&process, pc, 0), Purpose::Condition)
+        eval::compile(text, &Names::at(&process, pc, 0).with_receiver(), Purpose::Condition)
             .map_err(|e| format!("column {}: {e}", e.column))
     }
 
     pub(crate) fn compile_log(&self, text: &str, pc: u64) -> Result<eval::LogTemplate, String> {
         let inf = self.inferior.as_ref().ok_or("no program")?;
         let process = inf.process();
-        eval::LogTemplate::parse(text, &Names::at(&process, pc, 0))
+        eval::LogTemplate::parse(text, &Names::at(&process, pc, 0).with_receiver())
             .map_err(|e| format!("column {}: {e}", e.column))
     }
 }

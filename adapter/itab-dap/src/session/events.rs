@@ -9,6 +9,7 @@ use super::{
 };
 use crate::control::{
     breakpoints::Place,
+    guards::{Verdict, verdict},
     table::{BreakpointId, Internal, Owner},
 };
 
@@ -100,11 +101,16 @@ impl Session {
         let mut hit: Vec<BreakpointId> = Vec::new();
         let mut progress = None;
         let mut internal = None;
+        let mut remark = None;
         for owner in owners {
             match owner {
-                Owner::User(id) if self.user_breakpoint_stops(tid, goid, id) => hit.push(id),
-                Owner::User(_) => {}
-                Owner::Internal(i) => internal = internal.or_else(|| self.on_internal(tid, goid, i)),
+                Owner::User(id) => {
+                    if let Some(note) = self.user_breakpoint_stops(tid, goid, id, addr) {
+                        hit.push(id);
+                        remark = remark.or(note);
+                    }
+                }
+                Owner::Internal(i) => internal = internal.or_else(|| self.on_internal(tid, goid, i, addr)),
                 Owner::Temporary(i) if progress.is_none() => {
                     if let Some(frame) = self.top_frame(tid)
                         && let Progress::Finished(r) = self.on_temporary(tid, goid, &frame, i)
@@ -117,7 +123,7 @@ impl Session {
         }
         if !hit.is_empty() {
             self.cancel_step();
-            return self.report(self.breakpoint_report(goid, &hit));
+            return self.report(self.breakpoint_report(goid, &hit, addr, remark));
         }
         match internal.or(progress) {
             Some(r) => {
@@ -128,46 +134,103 @@ impl Session {
         }
     }
 
-    fn breakpoint_report(&self, goid: Option<u64>, hit: &[BreakpointId]) -> Reported {
+    fn breakpoint_report(
+        &self,
+        goid: Option<u64>,
+        hit: &[BreakpointId],
+        addr: u64,
+        remark: Option<String>,
+    ) -> Reported {
         let place = hit.first().and_then(|id| self.breakpoints.get(*id)).map(|b| &b.place);
         let reason = match place {
-            Some(Place::Function { .. }) => Reason::FunctionBreakpoint,
+            Some(Place::Function { .. } | Place::Method { .. }) => Reason::FunctionBreakpoint,
             Some(Place::Instruction { .. }) => Reason::InstructionBreakpoint,
             _ => Reason::Breakpoint,
         };
         let mut r = Reported::new(reason, goid);
-        r.hit = hit.iter().map(|id| id.0).collect();
+        let shown = |id: &BreakpointId| self.breakpoints.get(*id).map_or(*id, |b| b.shown_id(addr)).0;
+        r.hit = hit.iter().map(shown).collect();
+        r.text = remark;
         r
     }
 
-    /// Condition, hit condition and log message of one breakpoint.
-    fn user_breakpoint_stops(&mut self, tid: Tid, goid: Option<u64>, id: BreakpointId) -> bool {
-        match self.condition_holds(tid, id) {
-            Ok(false) => return false,
+    /// Caller, condition, hit condition and log message of one breakpoint: whether it stops, and what the user should know of it.
+    fn user_breakpoint_stops(
+        &mut self,
+        tid: Tid,
+        goid: Option<u64>,
+        id: BreakpointId,
+        addr: u64,
+    ) -> Option<Option<String>> {
+        let remark = match self.guards_say(tid, id, addr) {
+            Verdict::Counts => None,
+            Verdict::Other => return None,
+            Verdict::Unknown(why) => Some(why),
+        };
+        match self.condition_holds(tid, id, addr) {
+            Ok(false) => return None,
             Ok(true) => {}
             Err(why) => {
                 self.console(&format!("The condition of breakpoint {} failed: {why}", id.0));
-                return true;
+                return Some(remark);
             }
         }
-        let Some(b) = self.breakpoints.get_mut(id) else { return false };
+        let b = self.breakpoints.get_mut(id)?;
         if !b.count_hit() {
-            return false;
+            return None;
         }
-        if b.log.is_none() {
-            return true;
+        if self.breakpoints.get(id).and_then(|b| b.spot(addr)).is_none_or(|s| s.log.is_none()) {
+            return Some(remark);
         }
-        self.log_point(tid, goid, id);
-        false
+        if let Some(why) = remark {
+            self.console(&format!("Breakpoint {}: what follows may be another call: {why}.", id.0));
+        }
+        self.log_point(tid, goid, id, addr);
+        None
     }
 
-    fn on_internal(&mut self, tid: Tid, goid: Option<u64>, which: Internal) -> Option<Reported> {
+    /// Whether the call of a shared body is one that the breakpoint is on.
+    fn guards_say(&mut self, tid: Tid, id: BreakpointId, addr: u64) -> Verdict {
+        let Some(spot) = self.breakpoints.get(id).and_then(|b| b.spot(addr)) else { return Verdict::Other };
+        if spot.guards.is_empty() {
+            return Verdict::Counts;
+        }
+        let guards = spot.guards.clone();
+        let Some(frame) = self.top_frame(tid) else {
+            return Verdict::Unknown("the frame can't be read".into());
+        };
+        let Some(inf) = self.inferior.as_ref() else { return Verdict::Other };
+        let process = inf.process();
+        let frame = process.with_dictionary(frame);
+        let (verdict, watch) = verdict(&guards, &inf.engine, &process, &frame, &self.passages);
+        let Some(inf) = self.inferior.as_mut() else { return Verdict::Other };
+        for load in watch {
+            if self.passages.watch(load)
+                && let Err(e) = inf.arm(load.pc, Owner::Internal(Internal::MethodLoad))
+            {
+                tracing::warn!("the load at {:#x} can't be watched: {e}", load.pc);
+            }
+        }
+        verdict
+    }
+
+    fn on_internal(&mut self, tid: Tid, goid: Option<u64>, which: Internal, addr: u64) -> Option<Reported> {
         match which {
             Internal::Entry => {
                 if let Some(inf) = self.inferior.as_mut() {
                     let _gone = inf.disarm_where(|o| o == Owner::Internal(Internal::Entry));
                 }
                 Some(Reported::new(Reason::Entry, goid))
+            }
+            Internal::MethodLoad => {
+                if let Some(frame) = self.top_frame(tid) {
+                    self.passages.note(addr, &frame);
+                }
+                None
+            }
+            Internal::ItabMade => {
+                self.on_itab_made(tid);
+                None
             }
             _ => self.exception_report(tid, goid, which),
         }

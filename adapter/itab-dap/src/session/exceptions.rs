@@ -36,7 +36,9 @@ impl Session {
             (Internal::AnyPanic, wanted("panic"), &["runtime.gopanic"][..]),
         ];
         let Some(inf) = self.inferior.as_mut() else { return };
-        if let Err(e) = inf.disarm_where(|o| matches!(o, Owner::Internal(i) if i != Internal::Entry)) {
+        let exception =
+            |i: Internal| matches!(i, Internal::UnrecoveredPanic | Internal::FatalThrow | Internal::AnyPanic);
+        if let Err(e) = inf.disarm_where(|o| matches!(o, Owner::Internal(i) if exception(i))) {
             tracing::warn!("an exception breakpoint could not be removed: {e}");
         }
         for (which, on, names) in groups {
@@ -69,7 +71,7 @@ impl Session {
                 ("panic", self.panic_text(&frame, which, goid))
             }
             Internal::FatalThrow => ("fatal error", self.throw_text(&frame)),
-            Internal::Entry => return None,
+            Internal::Entry | Internal::ItabMade | Internal::MethodLoad => return None,
         };
         let text = match which {
             Internal::UnrecoveredPanic | Internal::AnyPanic => {

@@ -36,7 +36,7 @@ pub(crate) use self::{
     view::{FrameHandle, ScopeKind, VariableHandle, stack_source},
 };
 use crate::{
-    control::{breakpoints::Breakpoints, inferior::Inferior, plan::RowCache, step::Step},
+    control::{breakpoints::Breakpoints, guards::Passages, inferior::Inferior, plan::RowCache, step::Step},
     settings::Settings,
     signals,
     source::Sources,
@@ -114,6 +114,7 @@ pub(crate) struct Session {
     pub(crate) scratch: eval::Scratch,
     rows: RowCache,
     pub(crate) breakpoints: Breakpoints,
+    pub(crate) passages: Passages,
     pub(crate) exception_filters: Vec<String>,
     // views
     pub(crate) frames: Handles<FrameHandle>,
@@ -182,6 +183,7 @@ impl Session {
             scratch: eval::Scratch::new(),
             rows: RowCache::default(),
             breakpoints: Breakpoints::default(),
+            passages: Passages::default(),
             exception_filters: vec!["unrecovered-panic".into(), "runtime-fatal-throw".into()],
             frames: Handles::default(),
             variables: Handles::default(),

@@ -64,6 +64,7 @@ routes! {
     itab::Table, Stopped, |s, a, r| s.on_itab_table(a, r);
     itab::Implementers, Stopped, |s, a, r| s.on_itab_implementers(a, r);
     itab::Methods, Stopped, |s, a, r| s.on_itab_methods(a, r);
+    itab::BreakOnMethod, Program, |s, a, r| s.on_itab_break_on_method(a, r);
 }
 
 impl Session {
