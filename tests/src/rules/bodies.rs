@@ -68,6 +68,12 @@ impl Identities {
             | "setInstructionBreakpoints" => {
                 self.breakpoints(command, arguments, body, &mut faults);
             }
+            // One for each body of a method.
+            "itab/breakOnMethod" => {
+                for breakpoint in list(body, "breakpoints") {
+                    self.breakpoint(breakpoint, true, true, &mut faults);
+                }
+            }
             _ => {}
         }
         faults

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use e2e::Session;
 use e2e::fixture::{self, Fixture, Mode};
-use e2e::{Session, go};
 use serde_json::{Value, json};
 
 use crate::support::{backends, built, debug, launch, toolchain};
@@ -335,7 +335,6 @@ fn names_of_wrappers() {
             assert_eq!(hits, [(function.to_owned(), expected)].into(), "{} {name}", fixture.title());
         }
     }
-    let _newest = go::newest();
 }
 
 /// Generic methods (Go 1.27).
