@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to the person who runs them")]
 #![allow(clippy::indexing_slicing, reason = "indexing a JSON value answers null, it does not panic")]
 
+mod accuracy;
 mod adapter;
 mod bench;
 mod codegen;
@@ -32,6 +33,8 @@ enum Xtask {
     Codegen(codegen::Arguments),
     /// Measure against Delve, side by side on the same programs
     Bench(bench::Arguments),
+    /// Measure the dispatch engine's answers against the compiler, go/types and what runs
+    Accuracy(accuracy::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +55,7 @@ fn run() -> anyhow::Result<()> {
         Xtask::Tidy => tidy::run(root),
         Xtask::Codegen(arguments) => generate(root, &arguments),
         Xtask::Bench(arguments) => bench::run(root, &arguments),
+        Xtask::Accuracy(arguments) => accuracy::run(root, &arguments),
     }
 }
 

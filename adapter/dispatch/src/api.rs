@@ -121,6 +121,16 @@ pub struct Span {
     pub end_column: u32,
 }
 
+/// A dynamic call with its place in the source, as far as machine code and text tell without a stop.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    pub site: Arc<Site>,
+    /// By data flow, else the only name that the source line leaves.
+    pub method: Option<String>,
+    /// Of the call expression.
+    pub span: Option<Span>,
+}
+
 /// The source's construct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallKind {
@@ -262,6 +272,8 @@ pub struct Chain {
     pub will_panic: Option<String>,
     /// Why there is no body.
     pub reason: Option<String>,
+    /// What a second dispatch inside the chain rests on.
+    pub(crate) stale: crate::interp::Stale,
 }
 
 /// One call of a line.

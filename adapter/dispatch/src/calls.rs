@@ -8,6 +8,7 @@ use crate::api::{
     CallKind, CallSite, Certainty, Chain, Claim, Context, Link, Role, Scope, Site, SiteKind, State,
 };
 use crate::engine::{Analysis, Engine, World};
+use crate::interp::Stale;
 use crate::matching::{self, Machine};
 use crate::predict::{Hit, Line, Outcome, Prediction, Predictor};
 use crate::source::{Prefix, SourceCall};
@@ -47,7 +48,7 @@ fn line_calls(w: &World<'_>, cx: &Context<'_>) -> Option<Vec<CallSite>> {
     let source: Vec<&SourceCall> =
         parsed.as_ref().map(|c| c.on_line(at.line, at.start_line)).unwrap_or_default();
     let machine = matching::machine_calls(w, &a, &on_line, &prediction);
-    let matched = matching::assign(&machine, &source);
+    let matched = matching::assign(w, &machine, &source);
     let mut out = Vec::new();
     let mut callbacks = Vec::new();
     for (k, call) in machine.iter().enumerate() {
@@ -112,7 +113,7 @@ fn complete(
                 SiteKind::Static { target } | SiteKind::Constant { target } => Some(target),
                 _ => None,
             },
-            stale: true,
+            stale: Stale::CALL,
             conditional: ahead,
             callbacks: Vec::new(),
         });
@@ -178,7 +179,7 @@ fn build(w: &World<'_>, a: &Analysis, hit: &Hit, call: &Machine, written: Option
         type_argument: None,
         state: State::Pending,
         conditional: hit.conditional,
-        certainty: if hit.stale { Certainty::Stale } else { Certainty::Certain },
+        certainty: if hit.stale.any() { Certainty::Stale } else { Certainty::Certain },
         reason: None,
         target: None,
         chain: Vec::new(),
@@ -305,7 +306,8 @@ fn known(w: &World<'_>, c: &mut CallSite, hit: &Hit, chain: &Chain, call: &Machi
         c.reason.get_or_insert_with(|| "the body has no instructions of its own".into());
     }
     if c.certainty == Certainty::Stale && c.reason.is_none() {
-        c.reason = Some("a call in between may change it".into());
+        let who = if hit.stale.by_call() { "a call in between" } else { "another goroutine" };
+        c.reason = Some(format!("{who} may change it"));
     }
 }
 
@@ -523,13 +525,15 @@ fn rest_of_function(w: &World<'_>, cx: &Context<'_>, out: &mut Vec<CallSite>) {
     let Some(a) = w.engine.analysis(w.image, f) else { return };
     let stack = w.image.functions().inline_stack(pc);
     let Some(line) = Line::of(&stack, cx.inline_depth) else { return };
+    let same = |s: &Site| line.same_function(&w.image.functions().inline_stack(s.pc));
+    let written = matching::place(w, &a, cx.source, same);
     for (k, site) in a.sites.iter().enumerate() {
         let dynamic = matches!(
             site.kind,
             SiteKind::Interface | SiteKind::Closure | SiteKind::Dictionary { .. } | SiteKind::Constant { .. }
         );
         let here = out.iter().any(|c| c.call_pc == Some(site.pc));
-        if !dynamic || here || !line.same_function(&w.image.functions().inline_stack(site.pc)) {
+        if !dynamic || here || !same(site) {
             continue;
         }
         let hit = Hit {
@@ -538,21 +542,12 @@ fn rest_of_function(w: &World<'_>, cx: &Context<'_>, out: &mut Vec<CallSite>) {
             outcome: Outcome::Pending("its line has not been reached"),
             itab: site.constant_itab,
             target: None,
-            stale: true,
+            stale: Stale::CALL,
             conditional: true,
             callbacks: Vec::new(),
         };
         let call = Machine::of_site(k, site);
-        let text = cx.source.source(&site.file).map(|t| w.engine.sources.get(&site.file, t));
-        let source: Vec<&SourceCall> =
-            text.as_ref().map(|c| c.on_line(site.line, site.start_line)).unwrap_or_default();
-        let named: Vec<&&SourceCall> =
-            source.iter().filter(|s| call.name.as_deref() == Some(s.name.as_str())).collect();
-        let written = match named.as_slice() {
-            [one] => Some(**one),
-            _ => None,
-        };
-        let mut c = build(w, &a, &hit, &call, written);
+        let mut c = build(w, &a, &hit, &call, written.get(k).and_then(Option::as_ref));
         c.file = Some(site.file.clone());
         c.line = Some(site.line);
         c.order = out.len() as u32;

@@ -1,11 +1,9 @@
 //! What must have happened before: dominators, compares of a type or itab word with a constant, and the cases of an interface switch.
 
-use std::collections::BTreeSet;
-
 use image::TypeId;
 
 use crate::code::Code;
-use crate::flow::{Def, ENTRY, Expr, Loc};
+use crate::flow::{ENTRY, Expr, Loc};
 use crate::model::{Alu, Cond, Dst, Flow, Mem, Op, R, Src, Target};
 use crate::types::Typer;
 use crate::words::{self, Word};
@@ -92,7 +90,7 @@ fn reverse_postorder(code: &Code) -> Vec<usize> {
 }
 
 /// `a` is on every way to `b`.
-fn dominates(idom: &[Option<usize>], a: usize, b: usize) -> bool {
+pub(crate) fn dominates(idom: &[Option<usize>], a: usize, b: usize) -> bool {
     let mut b = b;
     for _ in 0..idom.len() {
         if a == b {
@@ -114,6 +112,8 @@ struct Fact {
     right: Src,
     /// The condition that held.
     held: Cond,
+    /// The block that was entered for it.
+    to: usize,
 }
 
 fn negated(c: Cond) -> Option<Cond> {
@@ -164,14 +164,14 @@ fn edge(code: &Code, from: usize, to: usize) -> Option<Fact> {
     let held = if taken == to { cond } else { negated(cond)? };
     if let Cond::Zero(r, _) | Cond::NotZero(r, _) = held {
         let held = if matches!(held, Cond::Zero(..)) { Cond::Eq } else { Cond::Ne };
-        return Some(Fact { at: last, left: Src::Reg(r), right: Src::Imm(0), held });
+        return Some(Fact { at: last, left: Src::Reg(r), right: Src::Imm(0), held, to });
     }
     for k in (block.first..last).rev().take(4) {
         for op in code.inst(k)?.ops.iter() {
             if let Op::Alu { op, dst: Dst::None, a, b, .. } = op {
                 return match op {
-                    Alu::Sub => Some(Fact { at: k, left: *a, right: *b, held }),
-                    Alu::And if a == b => Some(Fact { at: k, left: *a, right: Src::Imm(0), held }),
+                    Alu::Sub => Some(Fact { at: k, left: *a, right: *b, held, to }),
+                    Alu::And if a == b => Some(Fact { at: k, left: *a, right: Src::Imm(0), held, to }),
                     _ => None,
                 };
             }
@@ -183,25 +183,14 @@ fn edge(code: &Code, from: usize, to: usize) -> Option<Fact> {
 impl Typer<'_> {
     /// What a bare data word points to, when the way to `i` went through a successful compare of its type word.
     pub(crate) fn by_compare(&self, i: usize, loc: Loc) -> Option<Word> {
-        let idom = self.idom();
-        let data = self.flow.origins(i, loc);
-        if data.is_empty() || data.len() > 8 {
-            return None;
-        }
-        for f in facts(self.flow.code, idom, i) {
+        for f in facts(self.flow.code, self.idom(), i) {
             if f.held != Cond::Eq {
                 continue;
             }
             for (word, constant) in [(f.left, f.right), (f.right, f.left)] {
                 let Some(ty) = self.compared(f.at, &constant) else { continue };
                 let Some(tab) = self.place(f.at, &word) else { continue };
-                let tabs = match tab {
-                    Either::Loc(l) => self.flow.origins(f.at, l),
-                    Either::Load(m) => {
-                        vec![Def { at: f.at, loc: Loc::Slot(i64::MIN), expr: Expr::Load(m) }]
-                    }
-                };
-                if self.same_value(&tabs, &data) && self.defined_before(&data, f.at, idom) {
+                if crate::identity::Compare::new(self, f.at, f.to).is_of(&tab, i, loc) {
                     return self.pointee(ty);
                 }
             }
@@ -233,70 +222,6 @@ impl Typer<'_> {
             Src::Mem(m) => Some(Either::Load(*m)),
             _ => None,
         }
-    }
-
-    /// Word 0 and word 1 of one interface value: each pair of definitions belongs together.
-    fn same_value(&self, tabs: &[Def], data: &[Def]) -> bool {
-        let args = self.flow.code.arch.int_args();
-        let nth = |l: Loc| match l {
-            Loc::Reg(r) => args.iter().position(|x| x.0 as R == r),
-            _ => None,
-        };
-        let pair = |t: &Def, d: &Def| match (t.expr, d.expr) {
-            _ if t.at == ENTRY && d.at == ENTRY => match (t.loc, d.loc) {
-                (Loc::Slot(a), Loc::Slot(b)) => a + 8 == b,
-                (a, b) => nth(a).zip(nth(b)).is_some_and(|(a, b)| a + 1 == b),
-            },
-            (Expr::Call, Expr::Call) => {
-                t.at == d.at && nth(t.loc).zip(nth(d.loc)).is_some_and(|(a, b)| a + 1 == b)
-            }
-            (Expr::Load(a), Expr::Load(b)) => self.adjacent(t.at, &a, d.at, &b),
-            _ => false,
-        };
-        let real: Vec<&Def> = tabs.iter().filter(|t| t.at == ENTRY || t.expr != Expr::Imm(0)).collect();
-        let data: Vec<&Def> = data.iter().filter(|d| d.at == ENTRY || d.expr != Expr::Imm(0)).collect();
-        !data.is_empty()
-            && data.iter().all(|d| real.iter().any(|t| pair(t, d)))
-            && real.iter().all(|t| data.iter().any(|d| pair(t, d)))
-    }
-
-    /// `[b+d]` and `[b+d+8]` in one block with the same base.
-    fn adjacent(&self, i: usize, a: &Mem, k: usize, b: &Mem) -> bool {
-        let code = self.flow.code;
-        if a.disp + 8 != b.disp || a.index != b.index || a.scale != b.scale {
-            return false;
-        }
-        if code.block_of.get(i) != code.block_of.get(k) {
-            return false;
-        }
-        let same = |x: Option<R>, y: Option<R>| match (x, y) {
-            (None, None) => true,
-            (Some(x), Some(y)) => {
-                let key = |v: Vec<Def>| -> BTreeSet<(usize, Loc)> {
-                    v.into_iter().map(|d| (d.at, d.loc)).collect()
-                };
-                let (p, q) = (key(self.flow.origins(i, Loc::Reg(x))), key(self.flow.origins(k, Loc::Reg(y))));
-                !p.is_empty() && p == q
-            }
-            _ => false,
-        };
-        same(a.base, b.base) && same(a.index, b.index)
-    }
-
-    /// None of the definitions lies between the compare and the use.
-    fn defined_before(&self, defs: &[Def], compare: usize, idom: &[Option<usize>]) -> bool {
-        let block = |i: usize| self.flow.code.block_of.get(i).map(|b| *b as usize);
-        defs.iter().all(|d| {
-            if d.at == ENTRY {
-                return true;
-            }
-            match (block(d.at), block(compare)) {
-                // The data word may be loaded in the block of the use; a load of the same place is the same word.
-                (Some(x), Some(y)) if x == y => d.at < compare || matches!(d.expr, Expr::Load(_)),
-                (Some(x), Some(y)) => dominates(idom, x, y),
-                _ => false,
-            }
-        })
     }
 
     fn pointee(&self, ty: u64) -> Option<Word> {
@@ -366,7 +291,8 @@ impl Typer<'_> {
     }
 }
 
-enum Either {
+/// Where an operand is.
+pub(crate) enum Either {
     Loc(Loc),
     Load(Mem),
 }

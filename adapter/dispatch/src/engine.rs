@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use image::{Function, Image};
-use machine::Memory;
+use machine::{Memory, MemoryExt};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::{Site, SiteKind};
@@ -26,6 +26,8 @@ pub(crate) struct Analysis {
     /// Frame slots whose address is taken, relative to the SP at entry.
     pub(crate) taken: Vec<i64>,
     pub(crate) loads: Arc<FxHashSet<u64>>,
+    /// The loads of a func value's code: nobody writes there.
+    pub(crate) constants: FxHashSet<u64>,
 }
 
 /// Answers about one image's code; share it over all stops. Cheap to make: everything is found on demand.
@@ -36,6 +38,8 @@ pub struct Engine {
     itabs: OnceLock<StaticItabs>,
     pub(crate) sources: crate::source::Cache,
     pub(crate) shared: crate::types::Shared,
+    /// Facts about the program's runtime.
+    made: golang::MadeTypes,
 }
 
 /// Everything a reader of the stopped process needs.
@@ -45,6 +49,20 @@ pub(crate) struct World<'a> {
     pub(crate) image: &'a Image,
     pub(crate) mem: &'a dyn Memory,
     pub(crate) read_only: &'a (dyn Fn(u64) -> bool + Sync),
+}
+
+impl World<'_> {
+    /// Other goroutines may run before this one gets on: the bounds of its own stack, which they don't write to. None: there are none.
+    pub(crate) fn others(&self, regs: &machine::Regs) -> Option<(u64, u64)> {
+        let process = golang::Process::new(self.image, self.mem, &[], &self.engine.made);
+        let g = regs.get(self.image.arch().g()).unwrap_or(0);
+        if !process.others_may_run(g) {
+            return None;
+        }
+        let word = |at: u64| self.mem.read_u64(at).ok();
+        let stack = word(g).zip(g.checked_add(8).and_then(word));
+        Some(stack.filter(|(low, high)| (*low..*high).contains(&regs.sp())).unwrap_or((0, 0)))
+    }
 }
 
 fn locked<T>(m: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -105,6 +123,11 @@ impl Engine {
             .filter(|s| s.kind == SiteKind::Interface)
             .flat_map(|s| s.loads.iter().map(|l| l.pc))
             .collect();
+        let constants = sites
+            .iter()
+            .filter(|s| s.kind == SiteKind::Closure)
+            .flat_map(|s| s.loads.iter().filter(|l| l.base.is_some()).map(|l| l.pc))
+            .collect();
         let mut taken: Vec<i64> = (0..code.insts.len())
             .flat_map(|i| flow.definitions(i))
             .filter_map(|(_, e)| match e {
@@ -116,7 +139,7 @@ impl Engine {
         taken.dedup();
         drop(typer);
         drop(flow);
-        Analysis { code, found, sites, by_index, taken, loads: Arc::new(loads) }
+        Analysis { code, found, sites, by_index, taken, loads: Arc::new(loads), constants }
     }
 }
 

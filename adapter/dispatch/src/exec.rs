@@ -124,7 +124,7 @@ fn pair(w: &World<'_>, inter: Option<V>, typ: Option<V>) -> Option<V> {
         return Some(V { n: 0, stale: t.stale });
     }
     let known = tables::lookup(w.image, w.mem, i.n, t.n)?;
-    Some(V { n: known.unwrap_or(0), stale: i.stale || t.stale })
+    Some(V { n: known.unwrap_or(0), stale: i.stale | t.stale })
 }
 
 fn type_assert(w: &World<'_>, m: &Machine<'_>, desc: Option<V>, typ: Option<V>) -> Option<V> {
@@ -204,21 +204,20 @@ fn callee<'a>(
         pc = match m.step(inst, exempt) {
             Step::Next => inst.end(),
             Step::Branch { to, .. } if is_growth(w, &code, to) => inst.end(),
-            Step::Branch { taken: Some(t), .. } if t.stale => return None,
+            Step::Branch { taken: Some(t), .. } if t.stale.by_call() => return None,
             Step::Branch { taken: Some(t), to } => {
-                if t.n != 0 {
-                    to
-                } else {
-                    inst.end()
-                }
+                m.branches |= t.stale;
+                if t.n != 0 { to } else { inst.end() }
             }
             Step::Jump(Some(t)) if code.contains(t.n) => t.n,
-            Step::Jump(Some(t)) if !t.stale => {
+            Step::Jump(Some(t)) if !t.stale.by_call() => {
+                m.branches |= t.stale;
                 // A tail call: the callee returns for us.
                 m.leave();
                 return callee(w, m, t.n, return_pc, budget, depth + 1);
             }
-            Step::Call(Some(t)) if !t.stale => {
+            Step::Call(Some(t)) if !t.stale.by_call() => {
+                m.branches |= t.stale;
                 nested(w, m, t.n, inst.end(), budget, depth)?;
                 inst.end()
             }

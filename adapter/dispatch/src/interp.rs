@@ -5,6 +5,7 @@
 
 mod arith;
 mod ops;
+mod stale;
 
 use machine::{Arch, Memory, Reg, Regs};
 use rustc_hash::FxHashMap;
@@ -12,17 +13,18 @@ use rustc_hash::FxHashMap;
 use crate::code::sp_reg;
 use crate::model::{Dst, Flow, Inst, Mem, R, Src, Target};
 use arith::{FlagBits, mask, truncate};
+pub(crate) use stale::Stale;
 
 /// A known value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct V {
     pub(crate) n: u64,
-    pub(crate) stale: bool,
+    pub(crate) stale: Stale,
 }
 
 impl V {
     pub(crate) fn new(n: u64) -> V {
-        V { n, stale: false }
+        V { n, stale: Stale::NONE }
     }
 }
 
@@ -33,7 +35,7 @@ struct Cell {
     bytes: [u8; 8],
     written: u8,
     known: u8,
-    stale: u8,
+    stale: [Stale; 8],
 }
 
 /// Addresses of objects that the interpreter made up; nothing is mapped there.
@@ -64,11 +66,15 @@ pub(crate) struct Machine<'a> {
     pub(crate) arch: Arch,
     regs: [Value; 32],
     vecs: [[Value; 2]; 32],
-    flags: Option<(FlagBits, bool)>,
+    flags: Option<(FlagBits, Stale)>,
     thread: Value,
     over: FxHashMap<u64, Cell>,
     /// A callee ran that wasn't interpreted: memory may have changed.
     pub(crate) dirty: bool,
+    /// Other goroutines may run meanwhile: all but the own stack (these bounds) is theirs too.
+    pub(crate) others: Option<(u64, u64)>,
+    /// What the branches that were taken rest on.
+    pub(crate) branches: Stale,
     /// `[from, to)`: words of the own frame whose address never leaves the function.
     pub(crate) safe: Vec<(u64, u64)>,
     fake: u64,
@@ -94,6 +100,8 @@ impl<'a> Machine<'a> {
             thread: (regs.tls != 0).then(|| V::new(regs.tls)),
             over: FxHashMap::default(),
             dirty: false,
+            others: None,
+            branches: Stale::NONE,
             safe: Vec::new(),
             fake: FAKE,
             fault: None,
@@ -173,7 +181,7 @@ impl<'a> Machine<'a> {
     /// Bytes `[at, at+len)` become unknown.
     pub(crate) fn forget(&mut self, at: u64, len: u64) {
         for a in at..at.saturating_add(len.min(4096)) {
-            self.put_byte(a, None, false);
+            self.put_byte(a, None, Stale::NONE);
         }
     }
 
@@ -181,11 +189,11 @@ impl<'a> Machine<'a> {
     pub(crate) fn make_stale(&mut self, at: u64, len: u64) {
         for a in at..at.saturating_add(len.min(4096)) {
             let b = self.byte(a);
-            self.put_byte(a, b.map(|x| x.0), true);
+            self.put_byte(a, b.map(|x| x.0), Stale::CALL);
         }
     }
 
-    fn put_byte(&mut self, a: u64, b: Option<u8>, stale: bool) {
+    fn put_byte(&mut self, a: u64, b: Option<u8>, stale: Stale) {
         let cell = self.over.entry(a & !7).or_default();
         let i = (a & 7) as usize;
         let bit = 1u8 << i;
@@ -199,27 +207,25 @@ impl<'a> Machine<'a> {
             }
             None => cell.known &= !bit,
         }
-        if stale {
-            cell.stale |= bit;
-        } else {
-            cell.stale &= !bit;
+        if let Some(x) = cell.stale.get_mut(i) {
+            *x = stale;
         }
     }
 
-    fn byte(&self, a: u64) -> Option<(u8, bool)> {
+    fn byte(&self, a: u64) -> Option<(u8, Stale)> {
         if let Some(c) = self.over.get(&(a & !7)) {
             let i = (a & 7) as usize;
             let bit = 1u8 << i;
             if c.written & bit != 0 {
-                return (c.known & bit != 0)
-                    .then(|| (c.bytes.get(i).copied().unwrap_or(0), c.stale & bit != 0));
+                let stale = c.stale.get(i).copied().unwrap_or_default();
+                return (c.known & bit != 0).then(|| (c.bytes.get(i).copied().unwrap_or(0), stale));
             }
         }
         if (FAKE..FAKE_END).contains(&a) {
-            return Some((0, false));
+            return Some((0, Stale::NONE));
         }
         let mut b = [0u8; 1];
-        (self.mem.read(a, &mut b) == Ok(1)).then_some((b[0], false))
+        (self.mem.read(a, &mut b) == Ok(1)).then_some((b[0], Stale::NONE))
     }
 
     fn mapped(&self, a: u64) -> bool {
@@ -235,12 +241,24 @@ impl<'a> Machine<'a> {
         self.safe.iter().any(|(from, to)| (*from..*to).contains(&a))
     }
 
+    /// Who may change the memory at `at` before the program gets there.
+    fn doubt(&self, at: u64) -> Stale {
+        let (calls, shared) = (self.dirty || self.wild, self.others.is_some());
+        let own = || self.is_safe(at) || (FAKE..FAKE_END).contains(&at) || (self.read_only)(at);
+        if !(calls || shared) || own() {
+            return Stale::NONE;
+        }
+        let foreign = self.others.is_some_and(|(low, high)| !(low..high).contains(&at));
+        let one = |on: bool, s: Stale| if on { s } else { Stale::NONE };
+        one(calls, Stale::CALL) | one(foreign, Stale::SHARED)
+    }
+
     /// `size` (1..=8) bytes at `at`, zero-extended.
     pub(crate) fn load(&self, at: u64, size: u8, exempt: bool) -> Value {
         let key = at & !7;
         let whole = !self.over.contains_key(&key) && !self.over.contains_key(&(at.wrapping_add(7) & !7));
         let mut w = [0u8; 8];
-        let mut stale = false;
+        let mut stale = Stale::NONE;
         if whole && !(FAKE..FAKE_END).contains(&at) {
             let buf = w.get_mut(..size as usize)?;
             if self.mem.read(at, buf) != Ok(size as usize) {
@@ -255,13 +273,8 @@ impl<'a> Machine<'a> {
                 }
             }
         }
-        if (self.dirty || self.wild)
-            && !exempt
-            && !self.is_safe(at)
-            && !(FAKE..FAKE_END).contains(&at)
-            && !(self.read_only)(at)
-        {
-            stale = true;
+        if !exempt {
+            stale |= self.doubt(at);
         }
         Some(V { n: u64::from_le_bytes(w), stale })
     }
@@ -269,7 +282,7 @@ impl<'a> Machine<'a> {
     pub(crate) fn store(&mut self, at: u64, v: Value, size: u8) {
         for i in 0..size {
             let b = v.map(|v| (v.n >> (8 * u32::from(i))) as u8);
-            self.put_byte(at.wrapping_add(u64::from(i)), b, v.is_some_and(|v| v.stale));
+            self.put_byte(at.wrapping_add(u64::from(i)), b, v.map_or(Stale::NONE, |v| v.stale));
         }
     }
 
@@ -279,16 +292,17 @@ impl<'a> Machine<'a> {
             self.wild = true;
             return;
         }
-        let bytes: Vec<Option<(u8, bool)>> = (0..len).map(|i| self.byte(from.wrapping_add(i))).collect();
-        let dirty = self.dirty && !self.is_safe(from);
+        let bytes: Vec<Option<(u8, Stale)>> = (0..len).map(|i| self.byte(from.wrapping_add(i))).collect();
+        let doubt = self.doubt(from);
         for (i, b) in bytes.into_iter().enumerate() {
-            self.put_byte(to.wrapping_add(i as u64), b.map(|x| x.0), dirty || b.is_some_and(|x| x.1));
+            let stale = b.map_or(Stale::NONE, |x| x.1) | doubt;
+            self.put_byte(to.wrapping_add(i as u64), b.map(|x| x.0), stale);
         }
     }
 
     pub(crate) fn address(&self, m: &Mem) -> Value {
         let mut n = m.disp as u64;
-        let mut stale = false;
+        let mut stale = Stale::NONE;
         if m.thread {
             let t = self.thread?;
             n = n.wrapping_add(t.n);
@@ -319,7 +333,7 @@ impl<'a> Machine<'a> {
             Src::Mem(m) => {
                 let a = self.address(m)?;
                 match self.load(a.n, size.min(8), exempt) {
-                    Some(v) => return Some(V { stale: v.stale || a.stale, ..v }),
+                    Some(v) => return Some(V { stale: v.stale | a.stale, ..v }),
                     None => {
                         if !self.mapped(a.n) {
                             self.fault.get_or_insert(a);
@@ -340,7 +354,7 @@ impl<'a> Machine<'a> {
                     (4, v) => v.map(|v| V { n: v.n & 0xffff_ffff, ..v }),
                     (_, Some(v)) => self.reg(*r).map(|old| {
                         let mask = mask(size);
-                        V { n: (old.n & !mask) | (v.n & mask), stale: v.stale || old.stale }
+                        V { n: (old.n & !mask) | (v.n & mask), stale: v.stale | old.stale }
                     }),
                     (_, None) => None,
                 };
@@ -358,7 +372,7 @@ impl<'a> Machine<'a> {
                         return;
                     }
                     match size {
-                        0..=8 => self.store(a.n, v.map(|v| V { stale: v.stale || a.stale, ..v }), size),
+                        0..=8 => self.store(a.n, v.map(|v| V { stale: v.stale | a.stale, ..v }), size),
                         n => self.forget(a.n, u64::from(n)),
                     }
                 }
@@ -368,7 +382,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Executes one instruction. `exempt`: it loads from an itab, which never changes.
+    /// Executes one instruction. `exempt`: it loads what never changes, as from an itab.
     pub(crate) fn step(&mut self, inst: &Inst, exempt: bool) -> Step {
         self.fault = None;
         for op in inst.ops.iter() {

@@ -19,6 +19,7 @@ mod dom;
 mod engine;
 mod exec;
 mod flow;
+mod identity;
 mod interp;
 mod itabs;
 mod matching;
@@ -38,8 +39,8 @@ mod views;
 mod words;
 
 pub use api::{
-    Body, CallKind, CallSite, Certainty, Chain, Claim, Context, Link, Load, NoSource, Role, Scope, Site,
-    SiteKind, SlotEntry, SourceText, Span, State, StepPlan,
+    Body, CallKind, CallSite, Certainty, Chain, Claim, Context, Link, Load, NoSource, Placement, Role, Scope,
+    Site, SiteKind, SlotEntry, SourceText, Span, State, StepPlan,
 };
 pub use arrived::{CalledThrough, Passage, WatchedLoad};
 pub use asm::Instruction;

@@ -1,7 +1,10 @@
 //! Which call of the source a call of the machine code is: by name, then by order; never for a `for` header, and never by guess.
 
-use crate::api::{CallKind, Site, SiteKind};
-use crate::engine::{Analysis, World};
+use image::{FuncId, Image};
+use machine::NoMemory;
+
+use crate::api::{CallKind, Placement, Site, SiteKind, SourceText};
+use crate::engine::{Analysis, Engine, World};
 use crate::names;
 use crate::predict::{Line, Outcome, Prediction, starts_function};
 use crate::source::{Form, Prefix, SourceCall};
@@ -21,6 +24,7 @@ pub(crate) struct Machine {
     pub(crate) inlined: bool,
     /// The receiver's variable, by DWARF.
     pub(crate) receiver: Option<String>,
+    pub(crate) slot: Option<u16>,
 }
 
 impl Machine {
@@ -34,6 +38,7 @@ impl Machine {
             hit: None,
             inlined: false,
             receiver: site.receiver.clone(),
+            slot: site.slot,
         }
     }
 
@@ -94,6 +99,7 @@ pub(crate) fn machine_calls(w: &World<'_>, a: &Analysis, on_line: &[usize], p: &
             hit: Some(i),
             inlined: true,
             receiver: None,
+            slot: None,
         });
     }
     out.sort_by_key(|m| m.pc);
@@ -123,19 +129,82 @@ fn name_of_hit(w: &World<'_>, site: &Site, h: &crate::predict::Hit) -> Option<St
     }
 }
 
+impl Engine {
+    /// The dynamic calls of a function with what the source calls them and where it writes them: known without a stop.
+    pub fn placements(&self, image: &Image, func: FuncId, source: &dyn SourceText) -> Vec<Placement> {
+        let read_only = |a: u64| image.is_read_only(a);
+        let w = World { engine: self, image, mem: &NoMemory, read_only: &read_only };
+        let Some(a) = image.functions().get(func).and_then(|f| self.analysis(image, f)) else {
+            return Vec::new();
+        };
+        let written = place(&w, &a, source, |_| true);
+        let dynamic = |s: &Site| !matches!(s.kind, SiteKind::Static { .. } | SiteKind::Other);
+        let all = a.sites.iter().zip(written).filter(|(s, _)| dynamic(s));
+        all.map(|(site, written)| Placement {
+            method: site.method.clone().or_else(|| written.as_ref().map(|w| w.name.clone())),
+            span: written.map(|w| w.span),
+            site: site.clone(),
+        })
+        .collect()
+    }
+}
+
+/// For each site of a function, those that aren't wanted left out, the call of the source that it is.
+pub(crate) fn place(
+    w: &World<'_>,
+    a: &Analysis,
+    source: &dyn SourceText,
+    wanted: impl Fn(&Site) -> bool,
+) -> Vec<Option<SourceCall>> {
+    let stacks: Vec<_> = a.sites.iter().map(|s| w.image.functions().inline_stack(s.pc)).collect();
+    let mut out = vec![None; a.sites.len()];
+    let mut done = vec![false; a.sites.len()];
+    for (k, site) in a.sites.iter().enumerate() {
+        let Some(line) = stacks.get(k).and_then(|s| Line::of(s, 0)) else { continue };
+        if done.get(k).copied().unwrap_or(true) || !wanted(site) {
+            continue;
+        }
+        let here: Vec<usize> =
+            stacks.iter().enumerate().filter(|(_, s)| line.holds_directly(s)).map(|(i, _)| i).collect();
+        for i in &here {
+            if let Some(d) = done.get_mut(*i) {
+                *d = true;
+            }
+        }
+        let Some(text) = source.source(&site.file) else { continue };
+        let calls = w.engine.sources.get(&site.file, text);
+        let calls = calls.on_line(site.line, site.start_line);
+        let machine = machine_calls(w, a, &here, &Prediction::default());
+        for (m, found) in machine.iter().zip(assign(w, &machine, &calls)) {
+            if let (Some(k), Some(c)) = (m.site, found.and_then(|i| calls.get(i)))
+                && let Some(slot) = out.get_mut(k)
+            {
+                *slot = Some((*c).clone());
+            }
+        }
+    }
+    out
+}
+
 /// For each machine call the index of its source call.
-pub(crate) fn assign(machine: &[Machine], source: &[&SourceCall]) -> Vec<Option<usize>> {
+pub(crate) fn assign(w: &World<'_>, machine: &[Machine], source: &[&SourceCall]) -> Vec<Option<usize>> {
     let mut out = vec![None; machine.len()];
     let mut used = vec![false; source.len()];
     started(machine, source, &mut out, &mut used);
     named(machine, source, &mut out, &mut used);
     unnamed(machine, source, &mut out, &mut used);
-    last_one(machine, source, &mut out, &mut used);
+    last_one(w, machine, source, &mut out, &mut used);
     out
 }
 
-/// An interface call whose method isn't known, and the only selector that nothing else took.
-fn last_one(machine: &[Machine], source: &[&SourceCall], out: &mut [Option<usize>], used: &mut [bool]) {
+/// An interface call whose method isn't known, and the only selector left that some interface has in that slot.
+fn last_one(
+    w: &World<'_>,
+    machine: &[Machine],
+    source: &[&SourceCall],
+    out: &mut [Option<usize>],
+    used: &mut [bool],
+) {
     let calls: Vec<usize> = machine
         .iter()
         .enumerate()
@@ -144,10 +213,22 @@ fn last_one(machine: &[Machine], source: &[&SourceCall], out: &mut [Option<usize
         })
         .map(|(i, _)| i)
         .collect();
-    let free: Vec<usize> = (0..source.len()).filter(|i| !used.get(*i).copied().unwrap_or(true)).collect();
-    if let ([_], [one]) = (calls.as_slice(), free.as_slice())
-        && source.get(*one).is_some_and(|s| s.form == Form::Selector && s.prefix.is_none())
-    {
+    let [call] = calls.as_slice() else { return };
+    let slot = machine.get(*call).and_then(|m| m.slot);
+    let free: Vec<usize> = source
+        .iter()
+        .enumerate()
+        .filter(|(i, s)| {
+            !used.get(*i).copied().unwrap_or(true) && s.form == Form::Selector && s.prefix.is_none()
+        })
+        .map(|(i, _)| i)
+        .collect();
+    let fits = |i: &usize| {
+        let name = source.get(*i).map(|s| s.name.as_str());
+        slot.zip(name).is_some_and(|(slot, n)| w.engine.some_interface_has(w.image, slot, n))
+    };
+    let free: Vec<usize> = free.into_iter().filter(fits).collect();
+    if free.len() == 1 {
         pair(&calls, &free, out, used);
     }
 }

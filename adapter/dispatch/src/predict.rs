@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 use crate::api::Chain;
 use crate::engine::{Analysis, World};
 use crate::exec::{self, Modelled};
-use crate::interp::{Machine, Step, V};
+use crate::interp::{Machine, Stale, Step, V};
 
 const MAX_INSTRUCTIONS: usize = 3000;
 const MAX_PATHS: usize = 24;
@@ -49,7 +49,7 @@ pub(crate) struct Hit {
     pub(crate) itab: Option<u64>,
     /// Code address, func value for closures and go/defer.
     pub(crate) target: Option<u64>,
-    pub(crate) stale: bool,
+    pub(crate) stale: Stale,
     pub(crate) conditional: bool,
     /// Code of the author's that its arguments lead to: func values, and methods of interface values.
     pub(crate) callbacks: Vec<Chain>,
@@ -84,7 +84,6 @@ struct Path<'a> {
     left_at: u64,
     /// Inlined callee that the last instruction was in.
     inside: Option<String>,
-    stale_branch: bool,
 }
 
 impl<'a> Path<'a> {
@@ -99,7 +98,6 @@ impl<'a> Path<'a> {
             off_line: self.off_line,
             left_at: self.left_at,
             inside: self.inside.clone(),
-            stale_branch: self.stale_branch,
         }
     }
 }
@@ -142,6 +140,7 @@ impl<'a> Predictor<'a> {
         let Some(start) = self.a.code.at(pc) else {
             return Prediction { incomplete: true, ..Default::default() };
         };
+        m.others = self.w.others(regs);
         self.frame_of(&mut m, regs.sp(), start);
         if returned {
             self.escape(&mut m);
@@ -156,7 +155,6 @@ impl<'a> Predictor<'a> {
             off_line: 0,
             left_at: 0,
             inside: None,
-            stale_branch: false,
         }];
         let mut done: Vec<(Vec<Hit>, End)> = Vec::new();
         let mut budget = MAX_INSTRUCTIONS;
@@ -233,14 +231,15 @@ impl<'a> Predictor<'a> {
             return Err(End::Lost);
         }
         let is_load = self.a.loads.contains(&p.pc);
+        let constant = is_load || self.a.constants.contains(&p.pc);
         if is_load && let Some(v) = exec::load_base(inst).and_then(|b| p.m.reg(b)) {
             p.itabs.insert(p.pc, v);
         }
-        match p.m.step(inst, is_load) {
+        match p.m.step(inst, constant) {
             Step::Next => p.pc = inst.end(),
             Step::Branch { to, .. } if exec::is_growth(&self.w, &code, to) => p.pc = inst.end(),
             Step::Branch { taken: Some(t), to } => {
-                p.stale_branch |= t.stale;
+                p.m.branches |= t.stale;
                 p.pc = if t.n != 0 { to } else { inst.end() };
             }
             Step::Branch { taken: None, to } => return self.split(p, to, inst.end(), paths),
@@ -304,7 +303,7 @@ impl<'a> Predictor<'a> {
             outcome: Outcome::Known(Box::default()),
             itab: None,
             target: Some(p.pc),
-            stale: p.stale_branch,
+            stale: p.m.branches,
             conditional: false,
             callbacks: Vec::new(),
         });
@@ -340,7 +339,7 @@ impl<'a> Predictor<'a> {
             Modelled::Panics => return Err(End::Panics),
             Modelled::No => {}
         }
-        if !t.stale && exec::run_callee(&self.w, &mut p.m, t.n, return_pc) {
+        if !t.stale.by_call() && exec::run_callee(&self.w, &mut p.m, t.n, return_pc) {
             return Ok(());
         }
         self.unknown_callee(p, Some(t.n));

@@ -6,7 +6,7 @@ use image::Function;
 use crate::api::{Body, Chain, Link, Role};
 use crate::engine::World;
 use crate::exec::{self, Modelled};
-use crate::interp::{Machine, Step};
+use crate::interp::{Machine, Stale, Step};
 use crate::model::{Flow, Target};
 use crate::names;
 
@@ -24,6 +24,8 @@ enum Next<'a> {
         target: u64,
         machine: Option<Box<Machine<'a>>>,
         through_itab: bool,
+        /// What the way there rests on.
+        stale: Stale,
     },
     Panics(String),
     Folded,
@@ -91,7 +93,8 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
                 out.body = Some(body);
                 return out;
             }
-            Next::Hop { target: to, machine: m, .. } => {
+            Next::Hop { target: to, machine: m, stale, .. } => {
+                out.stale |= stale;
                 out.links.push(wrapper_link(w, f, kind));
                 target = to;
                 machine = m.map(|m| *m);
@@ -124,27 +127,27 @@ fn follow<'a>(w: &World<'a>, f: Function<'_>, target: u64, machine: Option<Machi
     if f.name() == "reflect.makeFuncStub" {
         return made_by_reflect(w, &m);
     }
+    // What is loaded from itabs and func values never changes.
+    let fixed = w.engine.analysis(w.image, f).map(|a| &a.constants | &a.loads).unwrap_or_default();
     let mut pc = target;
     for _ in 0..MAX_STEPS {
         if let Some(name) = inlined_body(w, pc) {
             return Next::Inlined { pc, name };
         }
         let Some(inst) = code.at(pc).and_then(|i| code.inst(i)) else { return fallback(w, f) };
-        let step = m.step(inst, true);
+        let step = m.step(inst, fixed.contains(&pc));
         pc = match step {
             Step::Next => inst.end(),
             Step::Branch { to, .. } if exec::is_growth(w, &code, to) => inst.end(),
             Step::Branch { taken: Some(t), to } => {
-                if t.n != 0 {
-                    to
-                } else {
-                    inst.end()
-                }
+                m.branches |= t.stale;
+                if t.n != 0 { to } else { inst.end() }
             }
             Step::Jump(Some(t)) if code.contains(t.n) && t.n != code.entry => t.n,
             Step::Jump(Some(t)) => {
                 let through_itab = !matches!(inst.flow, Flow::Jump(Target::Const(_)));
-                return Next::Hop { target: t.n, machine: Some(Box::new(m)), through_itab };
+                let stale = t.stale | m.branches;
+                return Next::Hop { target: t.n, machine: Some(Box::new(m)), through_itab, stale };
             }
             Step::Call(Some(t)) => {
                 let Some(g) = w.image.functions().at(t.n) else { return fallback(w, f) };
@@ -168,7 +171,8 @@ fn follow<'a>(w: &World<'a>, f: Function<'_>, target: u64, machine: Option<Machi
                     Modelled::No => {
                         m.enter(inst.end());
                         let through_itab = !matches!(inst.flow, Flow::Call(Target::Const(_)));
-                        return Next::Hop { target: t.n, machine: Some(Box::new(m)), through_itab };
+                        let stale = t.stale | m.branches;
+                        return Next::Hop { target: t.n, machine: Some(Box::new(m)), through_itab, stale };
                     }
                 }
             }
@@ -186,7 +190,7 @@ fn made_by_reflect<'a>(w: &World<'a>, m: &Machine<'a>) -> Next<'a> {
         let context = m.reg(m.arch.context().0 as u8)?;
         let off = w.image.layout().offset("reflect.makeFuncImpl", "fn")?;
         let fv = m.load(context.n.wrapping_add(off), 8, false)?;
-        Some((fv, m.load(fv.n, 8, false)?))
+        Some((fv, m.load(fv.n, 8, true)?))
     };
     let Some((fv, code)) = found() else {
         return Next::Unknown("made by reflect.MakeFunc: its function can't be read");
@@ -194,7 +198,8 @@ fn made_by_reflect<'a>(w: &World<'a>, m: &Machine<'a>) -> Next<'a> {
     let mut inside = m.clone();
     inside.forget_registers();
     inside.set_reg(m.arch.context().0 as u8, Some(fv));
-    Next::Hop { target: code.n, machine: Some(Box::new(inside)), through_itab: false }
+    let stale = code.stale | fv.stale;
+    Next::Hop { target: code.n, machine: Some(Box::new(inside)), through_itab: false, stale }
 }
 
 /// Runtime functions that are bodies in their own right when a wrapper calls them.
@@ -248,7 +253,7 @@ fn fallback<'a>(w: &World<'a>, f: Function<'_>) -> Next<'a> {
         }
     }
     match hit {
-        Some(target) => Next::Hop { target, machine: None, through_itab: false },
+        Some(target) => Next::Hop { target, machine: None, through_itab: false, stale: Stale::NONE },
         None if indirect => Next::Unknown("the wrapper dispatches through a value that isn't known yet"),
         None if calls == 0 => Next::Folded,
         None => Next::Unknown("the wrapper's callee isn't known"),

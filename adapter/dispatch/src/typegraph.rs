@@ -118,3 +118,11 @@ fn descriptor_size(image: &Image, t: u64) -> Option<u64> {
     let methods = if uncommon { 16 + 16 * u64::from(image.read_u16(t + base + 4).ok()?) } else { 0 };
     Some(base + extra + methods)
 }
+
+impl crate::Engine {
+    /// Every type of the file that has a descriptor and can be found, by address.
+    pub fn all_types(&self, image: &Image) -> Vec<TypeId> {
+        let itabs: Vec<image::Itab> = self.itabs(image).iter().cloned().collect();
+        all(image, image, &itabs).into_iter().map(TypeId::Runtime).collect()
+    }
+}

@@ -7,6 +7,10 @@ use super::operands::{Arm, Opd, ZERO, general, negate, read, shifted};
 use crate::model::{Alu, Cond, Dst, Flags, Flow, Mem, Op, R, SelectHow, Src, Target};
 
 pub(super) fn lift(insn: &Insn<'_>, detail: &InsnDetail<'_>, ops: &mut Vec<Op>) -> Flow {
+    let word = insn.bytes().iter().rev().fold(0u32, |w, b| w << 8 | u32::from(*b));
+    if unreadable(word, ops) {
+        return Flow::Next;
+    }
     let Some(i) = read(insn, detail) else { return Flow::Trap };
     if let Some(flow) = control(&i) {
         return flow;
@@ -17,6 +21,35 @@ pub(super) fn lift(insn: &Insn<'_>, detail: &InsnDetail<'_>, ops: &mut Vec<Op>) 
     ops.clear();
     clobber(&i, ops);
     Flow::Next
+}
+
+/// Instructions whose operands are system registers, barriers, prefetch hints: capstone hands out numbers that its Rust types don't have,
+/// so that reading them is undefined. Lifted from their encoding (Arm ARM, C4.1) instead.
+fn unreadable(word: u32, ops: &mut Vec<Op>) -> bool {
+    let rt = (word & 31) as R;
+    let mut lost = |r: R| ops.push(Op::Clobber { dst: Dst::Reg(r), size: 8 });
+    // MSR, MRS, SYS, SYSL, hints, barriers.
+    if word & 0xffc0_0000 == 0xd500_0000 {
+        if word & 1 << 21 != 0 && rt != 31 {
+            lost(rt);
+        }
+        return true;
+    }
+    // PRFM with an immediate, a literal, a register; PRFUM.
+    let prefetch = word & 0xffc0_0000 == 0xf980_0000
+        || word & 0xff00_0000 == 0xd800_0000
+        || word & 0xffe0_0c00 == 0xf8a0_0800
+        || word & 0xffe0_0c00 == 0xf880_0000;
+    // SVE, SME: Go's compiler makes none.
+    let scalable = word >> 25 & 15 == 2 || word >> 31 == 1 && word >> 25 & 15 == 0;
+    if scalable {
+        (0..31).for_each(&mut lost);
+        (0..32).flat_map(|v| [(v, 0), (v, 1)]).for_each(|(v, h)| {
+            ops.push(Op::Clobber { dst: Dst::Vec(v, h), size: 8 });
+        });
+        ops.push(Op::ClobberFlags);
+    }
+    prefetch || scalable
 }
 
 fn is(i: &Arm<'_>, list: &[I]) -> bool {

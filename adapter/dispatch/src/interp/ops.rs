@@ -28,7 +28,7 @@ impl Machine<'_> {
                 let v = match self.condition(*cond) {
                     Some(c) => {
                         let v = if c.n != 0 { x } else { y };
-                        v.map(|v| V { stale: v.stale || c.stale, ..v })
+                        v.map(|v| V { stale: v.stale | c.stale, ..v })
                     }
                     None => None,
                 };
@@ -46,7 +46,7 @@ impl Machine<'_> {
                             SelectHow::Not => !y.n,
                             SelectHow::Neg => y.n.wrapping_neg(),
                         };
-                        V { n: truncate(n, *size), stale: y.stale || c.stale }
+                        V { n: truncate(n, *size), stale: y.stale | c.stale }
                     })
                 });
                 self.write(&Dst::Reg(*dst), v, *size);
@@ -69,7 +69,7 @@ impl Machine<'_> {
         let carry = self.flags.and_then(|f| f.0.carry);
         let result = match (x, y) {
             (Some(x), Some(y)) => compute(op, x.n, y.n, size, carry, self.arch)
-                .map(|(n, f)| (V { n, stale: x.stale || y.stale }, f)),
+                .map(|(n, f)| (V { n, stale: x.stale | y.stale }, f)),
             // and with 0, or with -1 are known without the other side.
             (Some(z), None) | (None, Some(z)) if op == Alu::And && z.n == 0 => {
                 compute(op, 0, 0, size, carry, self.arch).map(|(n, f)| (V { n, stale: z.stale }, f))
@@ -83,7 +83,7 @@ impl Machine<'_> {
             Flags::KeepCarry => {
                 self.flags = match (result, self.flags) {
                     (Some((v, Some(f))), Some((old, s))) => {
-                        Some((FlagBits { carry: old.carry, ..f }, v.stale || s))
+                        Some((FlagBits { carry: old.carry, ..f }, v.stale | s))
                     }
                     (Some((v, Some(f))), None) => Some((FlagBits { carry: None, ..f }, v.stale)),
                     _ => None,
@@ -169,7 +169,7 @@ impl Machine<'_> {
         };
         let n = self.read(src, size, false);
         let bits = u64::from(size) * 8;
-        let both = whole.zip(n).map(|(w, n)| (w, n.n % bits, w.stale || n.stale));
+        let both = whole.zip(n).map(|(w, n)| (w, n.n % bits, w.stale | n.stale));
         let set = both.map(|(w, n, stale)| {
             let f = FlagBits {
                 zero: false,
@@ -219,14 +219,14 @@ impl Machine<'_> {
             Special::Xadd => {
                 let sum = x
                     .zip(y)
-                    .map(|(x, y)| V { n: truncate(x.n.wrapping_add(y.n), size), stale: x.stale || y.stale });
+                    .map(|(x, y)| V { n: truncate(x.n.wrapping_add(y.n), size), stale: x.stale | y.stale });
                 self.flags = None;
                 self.write(&back, x, size);
                 self.write(dst, sum, size);
             }
             _ => {
                 let acc = self.read(&Src::Reg(0), size, false);
-                let equal = acc.zip(x).map(|(a, x)| (a.n == x.n, a.stale || x.stale));
+                let equal = acc.zip(x).map(|(a, x)| (a.n == x.n, a.stale | x.stale));
                 self.flags = equal.map(|(zero, stale)| {
                     (FlagBits { zero, sign: false, carry: None, overflow: false, parity: false }, stale)
                 });
@@ -252,11 +252,11 @@ impl Machine<'_> {
                 } else {
                     u128::from(a.n) * u128::from(b.n)
                 };
-                (p as u64, (p >> (u32::from(size) * 8)) as u64, a.stale || b.stale)
+                (p as u64, (p >> (u32::from(size) * 8)) as u64, a.stale | b.stale)
             }),
             Special::Div { signed } => match (lo, hi, y) {
                 (Some(l), Some(h), Some(d)) => {
-                    divide(l.n, h.n, d.n, size, signed).map(|(q, r)| (q, r, l.stale || h.stale || d.stale))
+                    divide(l.n, h.n, d.n, size, signed).map(|(q, r)| (q, r, l.stale | h.stale | d.stale))
                 }
                 _ => None,
             },

@@ -2,7 +2,7 @@
 
 use crate::abi::Place;
 use crate::api::{Chain, SiteKind};
-use crate::interp::{Machine, V};
+use crate::interp::{Machine, Stale, V};
 use crate::resolve;
 use crate::words::{self, Word};
 
@@ -19,7 +19,7 @@ impl<'a> Predictor<'a> {
             outcome: Outcome::Pending("decided by a value that this line computes first"),
             itab: itab.map(|v| v.n).or(site.constant_itab),
             target: target.map(|t| t.n),
-            stale: p.stale_branch || target.is_some_and(|t| t.stale),
+            stale: p.m.branches | target.map_or(Stale::NONE, |t| t.stale),
             conditional: false,
             callbacks: Vec::new(),
         };
@@ -46,6 +46,7 @@ impl<'a> Predictor<'a> {
                 _ => resolve::chain(&self.w, t.n, Some(m)),
             };
             hit.callbacks = self.callbacks(p, &chain);
+            hit.stale |= chain.stale;
             hit.outcome = match chain.will_panic.clone() {
                 Some(why) => Outcome::Panics(why),
                 None => Outcome::Known(Box::new(chain)),
@@ -78,6 +79,7 @@ impl<'a> Predictor<'a> {
         hit.target = Some(fv.n);
         hit.stale |= fv.stale;
         if let Some(chain) = self.closure_chain(&p.m, fv) {
+            hit.stale |= chain.stale;
             hit.outcome = match chain.will_panic.clone() {
                 Some(why) => Outcome::Panics(why),
                 None => Outcome::Known(Box::new(chain)),
@@ -109,7 +111,7 @@ impl<'a> Predictor<'a> {
 
     /// The chain of a func value when it is called with no arguments in registers.
     pub(super) fn closure_chain(&self, m: &Machine<'a>, fv: V) -> Option<Chain> {
-        let code = m.load(fv.n, 8, false)?;
+        let code = m.load(fv.n, 8, true)?;
         let mut m = m.clone();
         m.forget_registers();
         let context = m.arch.context().0 as u8;
@@ -177,7 +179,7 @@ impl<'a> Predictor<'a> {
             outcome: Outcome::Panics(why.into()),
             itab: None,
             target: None,
-            stale: p.stale_branch || at.stale,
+            stale: p.m.branches | at.stale,
             conditional: false,
             callbacks: Vec::new(),
         });

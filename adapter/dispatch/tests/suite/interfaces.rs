@@ -1,18 +1,20 @@
 //! The compiler's own record: its `-S` listing names the interface and the slot of every interface call that it lowered
-//! (R_USEIFACEMETHOD). Every decided site must be in its function's set, and every pair must have a site or a direct call.
-//!
-//! `ITAB_DISPATCH_REAL=cmd/go` (or another package of the distribution) measures a real program in addition.
+//! (R_USEIFACEMETHOD). Every decided site must be in its function's set, and every pair must have a site or a direct call, unless the
+//! call was removed later: then all indirect calls of the function's listing have their site.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
-use std::process::Command;
 
-use crate::common::{Go, Mode};
+use crate::common::Mode;
+use crate::plan::{self, Build, percent};
 use dispatch::{Claim, Engine, SiteKind};
 use image::Image;
 
 /// Function -> (interface, slot) pairs.
 type Truth = HashMap<String, BTreeSet<(String, u16)>>;
+/// Function -> calls through a register in its listing.
+type Indirect = HashMap<String, usize>;
+/// How often a function's name occurs.
+type Seen = BTreeMap<String, usize>;
 
 fn strip(name: &str) -> String {
     // Local types carry ·N.
@@ -31,9 +33,10 @@ fn strip(name: &str) -> String {
     out
 }
 
-fn parse(listing: &str) -> (Truth, BTreeMap<String, usize>) {
+fn parse(listing: &str) -> (Truth, Seen, Indirect) {
     let mut truth = Truth::new();
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut indirect = Indirect::new();
+    let mut seen = Seen::new();
     let mut current = String::new();
     for l in listing.lines() {
         if let Some(at) = l.find(" STEXT ")
@@ -42,6 +45,9 @@ fn parse(listing: &str) -> (Truth, BTreeMap<String, usize>) {
             current = l[..at].split('#').next().unwrap_or("").to_string();
             *seen.entry(current.clone()).or_default() += 1;
             continue;
+        }
+        if through_register(l) {
+            *indirect.entry(current.clone()).or_default() += 1;
         }
         let Some(rest) = l.trim_start().strip_prefix("rel ") else { continue };
         let Some((_, rest)) =
@@ -55,7 +61,14 @@ fn parse(listing: &str) -> (Truth, BTreeMap<String, usize>) {
         let slot = (off - if literal { 80 } else { 96 }) / 8;
         truth.entry(current.clone()).or_default().insert((strip(name), slot as u16));
     }
-    (truth, seen)
+    (truth, seen, indirect)
+}
+
+/// `CALL\tCX`, `CALL\t(R2)`: no symbol.
+fn through_register(l: &str) -> bool {
+    let Some((_, operand)) = l.split_once("\tCALL\t") else { return false };
+    let operand = operand.trim().trim_start_matches('(').trim_end_matches(')');
+    operand.len() <= 3 && operand.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 
 #[derive(Debug, Default)]
@@ -68,9 +81,11 @@ struct Score {
     wrong: Vec<String>,
     pairs: usize,
     missing: Vec<String>,
+    /// Pairs whose call was removed after the record was made: all calls of the listing have their site.
+    dead: usize,
 }
 
-fn score(image: &Image, truth: &Truth, seen: &BTreeMap<String, usize>) -> Score {
+fn score(image: &Image, truth: &Truth, seen: &Seen, indirect: &Indirect) -> Score {
     let engine = Engine::new();
     let mut s = Score::default();
     for (name, n) in seen {
@@ -83,12 +98,14 @@ fn score(image: &Image, truth: &Truth, seen: &BTreeMap<String, usize>) -> Score 
         let pairs = truth.get(name).unwrap_or(&empty);
         let mut hit: BTreeSet<u16> = BTreeSet::new();
         let mut direct: Vec<String> = Vec::new();
+        let mut calls = 0;
         for site in engine.sites(image, f.id()).iter() {
             if let SiteKind::Static { target } = site.kind
                 && let Some(g) = image.functions().at(target)
             {
                 direct.push(g.name().to_string());
             }
+            calls += usize::from(!site.tail && !matches!(site.kind, SiteKind::Static { .. }));
             let (SiteKind::Interface, Some(slot)) = (site.kind, site.slot) else { continue };
             s.sites += 1;
             hit.insert(slot);
@@ -124,7 +141,10 @@ fn score(image: &Image, truth: &Truth, seen: &BTreeMap<String, usize>) -> Score 
                 }
                 _ => None,
             });
-            if !method.is_some_and(|m| direct.iter().any(|d| d.ends_with(&format!(".{m}")))) {
+            let devirtualised = method.is_some_and(|m| direct.iter().any(|d| d.ends_with(&format!(".{m}"))));
+            if !devirtualised && indirect.get(name).copied().unwrap_or(0) == calls {
+                s.dead += 1;
+            } else if !devirtualised {
                 s.missing.push(format!("{name}: {p} slot {slot}"));
             }
         }
@@ -132,126 +152,100 @@ fn score(image: &Image, truth: &Truth, seen: &BTreeMap<String, usize>) -> Score 
     s
 }
 
-fn listing(go: &Go, dir: &Path, target: &str, packages: &[&str], mode: Mode, arch: &str) -> String {
-    let mut c = Command::new(&go.go);
-    c.current_dir(dir)
-        .env("GOTOOLCHAIN", "local")
-        .env("GOARCH", arch)
-        .env("GOOS", "linux")
-        .env("CGO_ENABLED", "0")
-        .env("GOFLAGS", "-mod=mod")
-        .arg("build")
-        .arg("-o")
-        .arg("/dev/null");
-    let extra = if mode == Mode::Debug { "-N -l " } else { "" };
-    if mode == Mode::Debug {
-        c.arg("-gcflags=all=-N -l");
-    }
-    for p in packages {
-        c.arg(format!("-gcflags={p}={extra}-S"));
-    }
-    let out = c.arg(target).output().unwrap();
-    assert!(out.status.success(), "go build -S failed");
-    String::from_utf8_lossy(&out.stderr).into_owned()
+/// The parsed listing; kept beside the binary because a real program's is 200 MB of text.
+fn record(b: &Build) -> (Truth, Seen, Indirect) {
+    // Stripping happens in the linker.
+    let kind = if b.is_debug() { "debug" } else { "opt" };
+    let name = b.program.name.replace('/', "-");
+    let file = format!("{name}-{}-{}-{kind}.listing", b.go.version, b.mode.arch());
+    let kept = gofixture::folder().join(file);
+    let text = std::fs::read_to_string(&kept).ok().filter(|_| !b.is_own());
+    let text = text.unwrap_or_else(|| {
+        let text = relevant(&listing(b));
+        let temp = kept.with_extension(format!("{}", std::process::id()));
+        std::fs::write(&temp, &text).unwrap();
+        std::fs::rename(&temp, &kept).unwrap();
+        text
+    });
+    parse(&text)
 }
 
-fn report(name: &str, s: &Score) {
-    println!(
-        "{name}: {} sites, {} in the set, {} shape of it, {} unknown, {} ambiguous, {} wrong, {} pairs, {} without a site",
-        s.sites,
-        s.right,
-        s.shape,
-        s.unknown.len(),
-        s.ambiguous.len(),
-        s.wrong.len(),
-        s.pairs,
-        s.missing.len()
-    );
-    let show = std::env::var_os("SHOW").is_some();
-    for (what, list) in
-        [("wrong", &s.wrong), ("missing", &s.missing), ("unknown", &s.unknown), ("ambiguous", &s.ambiguous)]
-    {
-        for l in list.iter().take(if show { 1000 } else { 5 }) {
-            println!("  {what}: {l}");
-        }
+/// The lines that [`parse`] reads.
+fn relevant(listing: &str) -> String {
+    let keep = |l: &&str| {
+        (l.contains(" STEXT ") && !l.starts_with(['\t', ' ']))
+            || through_register(l)
+            || l.contains(" t=R_USEIFACEMETHOD ")
+            || l.contains(" t=24 type:")
+    };
+    listing.lines().filter(keep).flat_map(|l| [l, "\n"]).collect()
+}
+
+fn listing(b: &Build) -> String {
+    let mut c = plan::command(b.go, &b.dir);
+    c.env("GOARCH", b.mode.arch()).args(["build", "-o", "/dev/null"]);
+    let extra = if b.is_debug() { "-N -l " } else { "" };
+    if b.is_debug() {
+        c.arg("-gcflags=all=-N -l");
+    }
+    for p in b.program.listed {
+        c.arg(format!("-gcflags={p}={extra}-S"));
+    }
+    let out = c.arg(b.program.package).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "go build -S failed: {}", text.lines().last().unwrap_or(""));
+    text
+}
+
+/// Undecided sites that are too many, in percent: the goals are in docs/ACCURACY.md, a build that is worse than this has regressed.
+fn limit(b: &Build) -> f64 {
+    match (b.mode.has_dwarf(), b.is_own()) {
+        (false, true) => 35.0,
+        (false, false) => 20.0,
+        (_, true) => 4.0,
+        (_, false) if b.program.name == "cmd/compile" || b.go.version.starts_with("1.21.") => 3.5,
+        _ => 2.5,
     }
 }
 
 #[test]
 fn interface_types_agree_with_the_compilers_record() {
-    let mut measured = 0;
-    for version in crate::common::versions() {
-        let Some(go) = crate::common::go(version) else { continue };
-        for (mode, arch) in [
-            (Mode::Optimised, "amd64"),
-            (Mode::Debug, "amd64"),
-            (Mode::Optimised, "arm64"),
-            (Mode::Stripped, "amd64"),
+    let modes =
+        [Mode::Optimised, Mode::Debug, Mode::Stripped, Mode::Arm64, Mode::Arm64Debug, Mode::Arm64Stripped];
+    let mut faults = Vec::new();
+    for b in plan::builds(&modes) {
+        let program = b.binary();
+        let (truth, seen, indirect) = record(&b);
+        let image = Image::open(&program).unwrap();
+        let s = score(&image, &truth, &seen, &indirect);
+        let undecided = s.unknown.len() + s.ambiguous.len();
+        plan::row(
+            "interface type",
+            &b.label(),
+            &[
+                ("sites", s.sites.to_string()),
+                ("decided", plan::share(s.sites - undecided, s.sites)),
+                ("unknown", s.unknown.len().to_string()),
+                ("ambiguous", s.ambiguous.len().to_string()),
+                ("wrong", s.wrong.len().to_string()),
+                ("pairs", s.pairs.to_string()),
+                ("of these dead code", s.dead.to_string()),
+                ("pairs without a site", s.missing.len().to_string()),
+            ],
+        );
+        for (what, list) in [
+            ("wrong", &s.wrong),
+            ("pair without a site", &s.missing),
+            ("unknown", &s.unknown),
+            ("ambiguous", &s.ambiguous),
         ] {
-            let dir = crate::common::source("disp");
-            let program = crate::common::build(go, &dir, ".", mode, arch);
-            let (truth, seen) = parse(&listing(go, &dir, ".", &["."], mode, arch));
-            let image = Image::open(&program).unwrap();
-            let s = score(&image, &truth, &seen);
-            report(&format!("disp {version} {} {arch}", mode.name()), &s);
-            assert!(s.wrong.is_empty(), "{:?}", s.wrong);
-            assert!(s.missing.is_empty(), "{:?}", s.missing);
-            let allowed = if mode == Mode::Stripped { s.sites / 4 } else { s.sites / 20 + 1 };
-            assert!(s.unknown.len() <= allowed, "{:?}", s.unknown);
-            assert!(s.sites > 40);
-            measured += 1;
+            plan::examples(what, list);
+        }
+        let enough = s.sites > 20;
+        let few = undecided <= 2 || percent(undecided, s.sites) <= limit(&b);
+        if !s.wrong.is_empty() || !s.missing.is_empty() || !enough || !few {
+            faults.push(b.label());
         }
     }
-    println!("{measured} builds measured");
-}
-
-#[test]
-fn real_programs_agree_with_the_compilers_record() {
-    let Ok(package) = std::env::var("ITAB_DISPATCH_REAL") else {
-        println!("skipped: ITAB_DISPATCH_REAL names no program");
-        return;
-    };
-    let packages: &[&str] = if package == "cmd/compile" {
-        &[
-            "cmd/compile/internal/ir",
-            "cmd/compile/internal/escape",
-            "cmd/compile/internal/walk",
-            "cmd/compile/internal/ssagen",
-            "cmd/compile/internal/typecheck",
-            "cmd/compile/internal/types2",
-            "cmd/compile/internal/noder",
-        ]
-    } else {
-        &[
-            "go/types",
-            "net/http",
-            "reflect",
-            "encoding/json",
-            "text/template",
-            "go/printer",
-            "crypto/tls",
-            "cmd/go/internal/...",
-        ]
-    };
-    let versions = std::env::var("ITAB_DISPATCH_GO").unwrap_or_else(|_| "1.21.13,1.24.11,1.27.3".into());
-    let mut wrong = Vec::new();
-    for version in versions.split(',') {
-        let Some(go) = crate::common::go(version) else { continue };
-        let dir = go.go.parent().unwrap().parent().unwrap().join("src");
-        for (mode, arch) in [
-            (Mode::Optimised, "amd64"),
-            (Mode::Debug, "amd64"),
-            (Mode::Stripped, "amd64"),
-            (Mode::Optimised, "arm64"),
-        ] {
-            let program = crate::common::build(go, &dir, &package, mode, arch);
-            let (truth, seen) = parse(&listing(go, &dir, &package, packages, mode, arch));
-            let image = Image::open(&program).unwrap();
-            let t = std::time::Instant::now();
-            let s = score(&image, &truth, &seen);
-            report(&format!("{package} {version} {} {arch} in {:?}", mode.name(), t.elapsed()), &s);
-            wrong.extend(s.wrong);
-        }
-    }
-    assert!(wrong.is_empty(), "{wrong:?}");
+    assert!(faults.is_empty(), "wrong, missing or too often undecided: {faults:?}");
 }

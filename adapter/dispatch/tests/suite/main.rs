@@ -11,7 +11,10 @@
 )]
 
 mod common;
+mod cost;
 mod hostile;
 mod interfaces;
+mod places;
+mod plan;
 mod runtime;
 mod views;

@@ -1,61 +1,113 @@
 //! Implementers, itab table and method sets of real programs, against go/types and the binary's own symbols.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::Mode;
+use crate::plan::{self, plain};
 use dispatch::{Engine, Miss};
 use image::{Image, TypeId};
 
 #[test]
 fn implementers_agree_with_go_types() {
-    let dir = crate::common::source("disp");
-    let Some(truth) = crate::common::truth(&dir) else { return };
-    let wanted: BTreeSet<(String, String)> =
-        truth.iter().filter(|l| l[0] == "impl").map(|l| (l[1].clone(), l[2].clone())).collect();
-    for version in crate::common::versions() {
-        let Some(go) = crate::common::go(version) else { continue };
-        let program = crate::common::build(go, &dir, ".", Mode::Optimised, "amd64");
-        let image = Image::open(&program).unwrap();
-        let engine = Engine::new();
-        let interfaces: BTreeSet<&String> = wanted.iter().map(|w| &w.0).collect();
-        let (mut pairs, mut maybe) = (0, 0);
-        for i in interfaces {
-            let Some(ty) = image.find_type(i) else { continue };
-            let Ok(list) = engine.implementers(&image, &image, ty, false) else { continue };
-            for x in list {
-                let name = image.type_of(TypeId::Runtime(x.rtype), &image).unwrap().name.to_string();
-                // go/types knows main's and its imports' named types; others can't be compared.
-                let known = wanted.iter().any(|(_, t)| *t == name);
-                if !known || name.contains('[') {
-                    continue;
-                }
-                if x.maybe {
-                    maybe += 1;
-                    continue;
-                }
-                pairs += 1;
-                assert!(
-                    wanted.contains(&(i.clone(), name.clone())),
-                    "{version}: {name} does not implement {i}"
-                );
+    let mut faults = Vec::new();
+    for b in plan::builds(&[Mode::Optimised, Mode::Stripped, Mode::Arm64]) {
+        let truth = plan::truth(&b);
+        let image = Image::open(&b.binary()).unwrap();
+        let s = implementers(&image, &truth);
+        plan::row(
+            "implementers",
+            &b.label(),
+            &[
+                ("interfaces", s.interfaces.to_string()),
+                ("types", s.types.to_string()),
+                ("pairs in the binary", s.pairs.to_string()),
+                ("listed", s.listed.to_string()),
+                ("missing", s.missing.len().to_string()),
+                ("wrong", s.wrong.len().to_string()),
+                ("maybe", s.maybe.to_string()),
+            ],
+        );
+        plan::examples("wrong", &s.wrong);
+        plan::examples("missing", &s.missing);
+        if !s.wrong.is_empty() || !s.missing.is_empty() || s.listed < 30 {
+            faults.push(b.label());
+        }
+    }
+    assert!(faults.is_empty(), "wrong, missing or too few: {faults:?}");
+}
+
+#[derive(Default)]
+struct Pairs {
+    interfaces: usize,
+    types: usize,
+    pairs: usize,
+    listed: usize,
+    maybe: usize,
+    missing: Vec<String>,
+    wrong: Vec<String>,
+}
+
+/// Every named interface that the binary has, with every named type that it has, and pointers to them.
+fn implementers(image: &Image, truth: &[Vec<String>]) -> Pairs {
+    let engine = Engine::new();
+    let named: BTreeSet<&str> = truth.iter().filter(|l| l[0] == "type").map(|l| l[1].as_str()).collect();
+    let wanted: BTreeSet<(&str, &str)> =
+        truth.iter().filter(|l| l[0] == "impl").map(|l| (l[1].as_str(), l[2].as_str())).collect();
+    // Descriptors by name; types that are local to functions may share one.
+    let mut by_name: BTreeMap<String, Vec<TypeId>> = BTreeMap::new();
+    for t in engine.all_types(image) {
+        if let Ok(ty) = image.type_of(t, image) {
+            by_name.entry(plain(&ty.name)).or_default().push(t);
+        }
+    }
+    let comparable = |name: &str| {
+        named.contains(name.trim_start_matches('*')) && by_name.get(name).is_some_and(|v| v.len() == 1)
+    };
+    let mut s = Pairs { types: by_name.keys().filter(|n| comparable(n)).count(), ..Pairs::default() };
+    for (name, ids) in &by_name {
+        let Ok(ty) = image.type_of(ids[0], image) else { continue };
+        let interface =
+            matches!(&ty.shape, image::Shape::Interface { methods: Some(m), .. } if !m.is_empty());
+        if !interface || !comparable(name) {
+            continue;
+        }
+        s.interfaces += 1;
+        let list = engine.implementers(image, image, ids[0], false).unwrap();
+        let mut said: BTreeSet<String> = BTreeSet::new();
+        for x in list {
+            let concrete = plain(&image.type_of(TypeId::Runtime(x.rtype), image).unwrap().name);
+            if !comparable(&concrete) {
+                continue;
+            }
+            let right = wanted.contains(&(name.as_str(), concrete.as_str()));
+            if x.maybe {
+                s.maybe += 1;
+                said.insert(concrete);
+                continue;
+            }
+            s.listed += 1;
+            if !right {
+                s.wrong.push(format!("{concrete} does not implement {name}"));
+            }
+            said.insert(concrete);
+        }
+        for (_, concrete) in wanted.range((name.as_str(), "")..).take_while(|w| w.0 == name) {
+            if !comparable(concrete) {
+                continue;
+            }
+            s.pairs += 1;
+            if !said.contains(*concrete) {
+                s.missing.push(format!("{concrete} implements {name}"));
             }
         }
-        // All pairs of main's own types that the binary has.
-        for (i, t) in wanted.iter().filter(|(i, _)| i.starts_with("main.")) {
-            let (Some(inter), Some(concrete)) = (image.find_type(i), image.find_type(t)) else { continue };
-            let Some(rtype) = image.type_of(concrete, &image).unwrap().runtime else { continue };
-            let Ok(list) = engine.implementers(&image, &image, inter, false) else { continue };
-            assert!(list.iter().any(|x| x.rtype == rtype), "{version}: {t} implements {i}, not listed");
-        }
-        println!("{version}: {pairs} pairs, none wrong, {maybe} maybe");
-        assert!(pairs > 30, "{pairs}");
     }
+    s
 }
 
 #[test]
 fn near_misses_say_why() {
-    let Some(go) = crate::common::go("1.27.3") else { return };
-    let program = crate::common::build(go, &crate::common::source("disp"), ".", Mode::Debug, "amd64");
+    let Some(go) = gofixture::exact(plan::NEWEST) else { return };
+    let program = crate::common::disp(go, Mode::Debug);
     let image = Image::open(&program).unwrap();
     let engine = Engine::new();
     let both = image.find_type("main.Both").unwrap();
@@ -70,8 +122,8 @@ fn near_misses_say_why() {
 
 #[test]
 fn method_sets_say_where_a_method_comes_from() {
-    let Some(go) = crate::common::go("1.27.3") else { return };
-    let program = crate::common::build(go, &crate::common::source("disp"), ".", Mode::Debug, "amd64");
+    let Some(go) = gofixture::exact(plan::NEWEST) else { return };
+    let program = crate::common::disp(go, Mode::Debug);
     let image = Image::open(&program).unwrap();
     let engine = Engine::new();
     let methods = |t: &str| engine.methods(&image, &image, image.find_type(t).unwrap()).unwrap();
@@ -90,9 +142,8 @@ fn method_sets_say_where_a_method_comes_from() {
 
 #[test]
 fn the_file_lists_the_same_itabs_as_its_symbols() {
-    for version in ["1.21.13", "1.27.3"] {
-        let Some(go) = crate::common::go(version) else { continue };
-        let program = crate::common::build(go, &crate::common::source("disp"), ".", Mode::Optimised, "amd64");
+    for go in gofixture::matrix() {
+        let program = crate::common::disp(go, Mode::Optimised);
         let image = Image::open(&program).unwrap();
         let table = Engine::new().itab_table(&image, &image);
         assert!(table.incomplete.is_some() && table.rows.len() > 20);
@@ -111,9 +162,9 @@ fn the_file_lists_the_same_itabs_as_its_symbols() {
 
 #[test]
 fn disassembly_names_calls_and_itabs() {
-    let Some(go) = crate::common::go("1.27.3") else { return };
-    for arch in ["amd64", "arm64"] {
-        let program = crate::common::build(go, &crate::common::source("disp"), ".", Mode::Optimised, arch);
+    let Some(go) = gofixture::exact(plan::NEWEST) else { return };
+    for mode in [Mode::Optimised, Mode::Arm64] {
+        let program = crate::common::disp(go, mode);
         let image = Image::open(&program).unwrap();
         let engine = Engine::new();
         let f = image.functions().by_name("main.interfaces")[0];
@@ -132,10 +183,9 @@ fn disassembly_names_calls_and_itabs() {
 
 #[test]
 fn assertions_are_found_with_what_they_want() {
-    for version in crate::common::versions() {
-        let Some(go) = crate::common::go(version) else { continue };
+    for go in gofixture::matrix() {
         for mode in [Mode::Optimised, Mode::Debug] {
-            let program = crate::common::build(go, &crate::common::source("disp"), ".", mode, "amd64");
+            let program = crate::common::disp(go, mode);
             let image = Image::open(&program).unwrap();
             let f = image.functions().by_name("main.assertions")[0];
             let sites = Engine::new().assertions(&image, f.id());
@@ -145,7 +195,7 @@ fn assertions_are_found_with_what_they_want() {
                 .map(|t| image.type_of(*t, &image).unwrap().name.to_string())
                 .collect();
             for wanted in ["main.Speaker", "main.Weigher", "error", "fmt.Stringer", "main.Op"] {
-                assert!(names.contains(wanted), "{version} {mode:?}: {names:?}");
+                assert!(names.contains(wanted), "{} {mode:?}: {names:?}", go.version);
             }
             assert!(sites.iter().all(|s| s.line > 200), "{sites:?}");
         }

@@ -35,6 +35,18 @@ impl Process<'_> {
         list
     }
 
+    /// A goroutine of the program's own, other than the one whose `runtime.g` is at `own`, lives: it may change what both can reach.
+    /// True where that can't be told.
+    pub fn others_may_run(&self, own: u64) -> bool {
+        let mut found = false;
+        let complete = self.each_g(|addr| {
+            let other = || self.is_live_at(addr) && self.goroutine_at(addr).is_some_and(|g| !g.system);
+            found |= addr != own && other();
+            !found
+        });
+        found || complete.is_err()
+    }
+
     /// The live goroutine with this id.
     pub fn goroutine(&self, goid: u64) -> Option<Goroutine> {
         let mut found = None;

@@ -184,15 +184,25 @@ impl Dwarf {
     pub(crate) fn signature(&self, pc: u64) -> Option<Vec<(String, TypeId, bool)>> {
         let (unit, die) = self.function_at(pc)?;
         let (_, e) = self.entry(die)?;
-        // The abstract function lists all of them, the out-of-line copy may not.
-        let origin = self.origin(unit, &e);
-        let (u, d) = origin.as_ref().map_or((unit, &e), |(u, o)| (*u, o));
         let mut out = Vec::new();
-        self.children(u, d, &mut |c| {
-            if c.tag == dw::DW_TAG_formal_parameter
-                && let Some(v) = self.variable(u, c)
-            {
+        let mut add = |u, c: &_| {
+            if let Some(v) = self.variable(u, c) {
                 out.push((v.name, v.ty, v.role == VarRole::Result));
+            }
+        };
+        // The abstract function lists all parameters, the out-of-line copy may not; results without a name are the copy's alone.
+        let origin = self.origin(unit, &e);
+        if let Some((u, o)) = &origin {
+            self.children(u, o, &mut |c| {
+                if c.tag == dw::DW_TAG_formal_parameter {
+                    add(*u, c);
+                }
+            });
+        }
+        self.children(unit, &e, &mut |c| {
+            let own = origin.is_none() || self.origin(unit, c).is_none();
+            if c.tag == dw::DW_TAG_formal_parameter && own {
+                add(unit, c);
             }
         });
         Some(out)
