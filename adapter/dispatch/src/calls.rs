@@ -48,7 +48,7 @@ fn line_calls(w: &World<'_>, cx: &Context<'_>) -> Option<Vec<CallSite>> {
     let source: Vec<&SourceCall> =
         parsed.as_ref().map(|c| c.on_line(at.line, at.start_line)).unwrap_or_default();
     let machine = matching::machine_calls(w, &a, &on_line, &prediction);
-    let matched = matching::assign(w, &machine, &source);
+    let matched = matching::assign(&machine, &source);
     let mut out = Vec::new();
     let mut callbacks = Vec::new();
     for (k, call) in machine.iter().enumerate() {

@@ -24,7 +24,6 @@ pub(crate) struct Machine {
     pub(crate) inlined: bool,
     /// The receiver's variable, by DWARF.
     pub(crate) receiver: Option<String>,
-    pub(crate) slot: Option<u16>,
 }
 
 impl Machine {
@@ -38,7 +37,6 @@ impl Machine {
             hit: None,
             inlined: false,
             receiver: site.receiver.clone(),
-            slot: site.slot,
         }
     }
 
@@ -99,7 +97,6 @@ pub(crate) fn machine_calls(w: &World<'_>, a: &Analysis, on_line: &[usize], p: &
             hit: Some(i),
             inlined: true,
             receiver: None,
-            slot: None,
         });
     }
     out.sort_by_key(|m| m.pc);
@@ -175,7 +172,7 @@ pub(crate) fn place(
         let calls = w.engine.sources.get(&site.file, text);
         let calls = calls.on_line(site.line, site.start_line);
         let machine = machine_calls(w, a, &here, &Prediction::default());
-        for (m, found) in machine.iter().zip(assign(w, &machine, &calls)) {
+        for (m, found) in machine.iter().zip(assign(&machine, &calls)) {
             if let (Some(k), Some(c)) = (m.site, found.and_then(|i| calls.get(i)))
                 && let Some(slot) = out.get_mut(k)
             {
@@ -187,24 +184,19 @@ pub(crate) fn place(
 }
 
 /// For each machine call the index of its source call.
-pub(crate) fn assign(w: &World<'_>, machine: &[Machine], source: &[&SourceCall]) -> Vec<Option<usize>> {
+pub(crate) fn assign(machine: &[Machine], source: &[&SourceCall]) -> Vec<Option<usize>> {
     let mut out = vec![None; machine.len()];
     let mut used = vec![false; source.len()];
     started(machine, source, &mut out, &mut used);
     named(machine, source, &mut out, &mut used);
     unnamed(machine, source, &mut out, &mut used);
-    last_one(w, machine, source, &mut out, &mut used);
+    last_one(machine, source, &mut out, &mut used);
     out
 }
 
-/// An interface call whose method isn't known, and the only selector left that some interface has in that slot.
-fn last_one(
-    w: &World<'_>,
-    machine: &[Machine],
-    source: &[&SourceCall],
-    out: &mut [Option<usize>],
-    used: &mut [bool],
-) {
+/// An interface call whose method isn't known, and the only selector that nothing else took. That no interface has a method of a name at
+/// the slot would say nothing: the linker drops descriptors.
+fn last_one(machine: &[Machine], source: &[&SourceCall], out: &mut [Option<usize>], used: &mut [bool]) {
     let calls: Vec<usize> = machine
         .iter()
         .enumerate()
@@ -213,22 +205,10 @@ fn last_one(
         })
         .map(|(i, _)| i)
         .collect();
-    let [call] = calls.as_slice() else { return };
-    let slot = machine.get(*call).and_then(|m| m.slot);
-    let free: Vec<usize> = source
-        .iter()
-        .enumerate()
-        .filter(|(i, s)| {
-            !used.get(*i).copied().unwrap_or(true) && s.form == Form::Selector && s.prefix.is_none()
-        })
-        .map(|(i, _)| i)
-        .collect();
-    let fits = |i: &usize| {
-        let name = source.get(*i).map(|s| s.name.as_str());
-        slot.zip(name).is_some_and(|(slot, n)| w.engine.some_interface_has(w.image, slot, n))
-    };
-    let free: Vec<usize> = free.into_iter().filter(fits).collect();
-    if free.len() == 1 {
+    let free: Vec<usize> = (0..source.len()).filter(|i| !used.get(*i).copied().unwrap_or(true)).collect();
+    if let ([_], [one]) = (calls.as_slice(), free.as_slice())
+        && source.get(*one).is_some_and(|s| s.form == Form::Selector && s.prefix.is_none())
+    {
         pair(&calls, &free, out, used);
     }
 }

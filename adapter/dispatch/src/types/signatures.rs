@@ -13,7 +13,6 @@ pub(crate) struct Shared {
     methods: std::sync::OnceLock<crate::stripped::MethodTable>,
     callers: std::sync::OnceLock<FxHashMap<u64, Vec<u64>>>,
     names: std::sync::OnceLock<FxHashMap<String, TypeId>>,
-    slots: std::sync::OnceLock<rustc_hash::FxHashSet<(u16, Box<str>)>>,
 }
 
 /// Parameters and results of a function with their places.
@@ -56,12 +55,6 @@ impl Engine {
         names.get(name).copied()
     }
 
-    /// Some interface of the program has this method at this slot.
-    pub(crate) fn some_interface_has(&self, image: &Image, slot: u16, method: &str) -> bool {
-        let all = self.shared.slots.get_or_init(|| slots(self, image));
-        all.is_empty() || all.contains(&(slot, method.into()))
-    }
-
     pub(crate) fn callers(&self, image: &Image) -> &FxHashMap<u64, Vec<u64>> {
         self.shared.callers.get_or_init(|| crate::stripped::callers(image))
     }
@@ -100,17 +93,4 @@ fn make_signature(image: &Image, id: FuncId) -> Option<Signature> {
         Some(a.iter().filter(|x| matches!(x.place, Place::Int(_))).count())
     });
     Some(Signature { params: assigned, results, dictionary })
-}
-
-/// Slot and name of every interface method that has a descriptor.
-fn slots(engine: &Engine, image: &Image) -> rustc_hash::FxHashSet<(u16, Box<str>)> {
-    let itabs: Vec<image::Itab> = engine.itabs(image).iter().cloned().collect();
-    let mut out = rustc_hash::FxHashSet::default();
-    for t in crate::typegraph::all(image, image, &itabs) {
-        let Ok(ty) = image.type_of(TypeId::Runtime(t), image) else { continue };
-        if let image::Shape::Interface { methods: Some(list), .. } = &ty.shape {
-            out.extend((0u16..).zip(list.iter()).map(|(i, m)| (i, Box::from(&*m.name))));
-        }
-    }
-    out
 }

@@ -236,6 +236,14 @@ pub(crate) fn truth(b: &Build) -> Vec<Vec<String>> {
 /// A type's name without the spaces that go/types, DWARF and the runtime set differently.
 pub(crate) fn plain(name: &str) -> String {
     let mut out: String = name.split_whitespace().collect::<String>().replace(';', ",");
+    // An unexported method of an unnamed interface carries its package.
+    if let Some(body) = out.strip_prefix("interface{") {
+        let method = |m: &str| {
+            let name = m.find('(').map_or(m, |n| &m[..n]);
+            m[name.rfind('.').map_or(0, |n| n + 1)..].to_string()
+        };
+        out = format!("interface{{{}", body.split(',').map(method).collect::<Vec<_>>().join(","));
+    }
     if out == "any" {
         out = "interface{}".into();
     }

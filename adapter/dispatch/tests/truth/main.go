@@ -230,6 +230,13 @@ var alias = regexp.MustCompile(`(^|[^.\w/])(byte|rune|any)\b`)
 
 // name spells a type as the linker does, without spaces.
 func name(t types.Type) string {
+	switch t := unalias(t).(type) {
+	case *types.Pointer:
+		return "*" + name(t.Elem())
+	case *types.Slice:
+		return "[]" + name(t.Elem())
+	}
+	t = unalias(t)
 	text := types.TypeString(t, func(p *types.Package) string { return p.Path() })
 	text = alias.ReplaceAllStringFunc(text, func(m string) string {
 		return strings.NewReplacer("byte", "uint8", "rune", "int32", "any", "interface{}").Replace(m)
@@ -257,7 +264,7 @@ func (v visitor) assertion(from, to ast.Node, of ast.Expr, clause token.Pos, for
 func (v visitor) typeSwitch(s *ast.TypeSwitchStmt) {
 	for _, c := range s.Body.List {
 		for _, t := range c.(*ast.CaseClause).List {
-			v.assertion(s, s.Assign, t, t.Pos(), "switch")
+			v.assertion(s, s.Assign, t, c.Pos(), "switch")
 		}
 	}
 }
