@@ -5,14 +5,14 @@
 
 use image::{Image, Itab, Kind, Shape, TypeId};
 use machine::Memory;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::Body;
 use crate::engine::{Engine, World};
 use crate::{names, resolve, tables, typegraph};
 
-/// Interfaces embedded in each other's implementations that are followed.
-const MAX_EMBEDDED: u32 = 4;
+/// Interfaces embedded in each other's implementations that are looked at.
+const MAX_EMBEDDED: usize = 32;
 /// How the reason of a method without code begins.
 const REMOVED: &str = "removed by the linker";
 /// Levels of embedded structs.
@@ -47,6 +47,28 @@ pub struct Implementations {
     pub unresolved: Vec<(String, String)>,
     /// Types that may implement the interface: the linker removed what would tell.
     pub maybe: usize,
+}
+
+/// What one interface's implementers have: bodies of their own, or an embedded interface's.
+#[derive(Clone, Default)]
+struct Level {
+    own: Implementations,
+    /// Descriptor and name of the type, descriptor of the embedded interface.
+    embedding: Vec<(u64, String, u64)>,
+}
+
+/// The bodies that a call through `interface` may reach, through embedded interfaces too, each once.
+fn reachable(levels: &FxHashMap<u64, Level>, interface: u64) -> Vec<&Implementation> {
+    let mut seen = FxHashSet::default();
+    let mut bodies = FxHashSet::default();
+    let mut out = Vec::new();
+    let mut work = vec![interface];
+    while let Some(i) = work.pop() {
+        let Some(level) = levels.get(&i).filter(|_| seen.insert(i)) else { continue };
+        out.extend(level.own.found.iter().filter(|f| bodies.insert(f.body.stop_pc)));
+        work.extend(level.embedding.iter().map(|e| e.2));
+    }
+    out
 }
 
 impl Engine {
@@ -92,18 +114,45 @@ impl Engine {
         interface: u64,
         method: &str,
     ) -> Result<Implementations, String> {
-        self.implementations_at(image, mem, interface, method, 0)
+        let first = self.level(image, mem, interface, method)?;
+        Ok(self.with_embedded(image, mem, Some(interface), first, method))
     }
 
-    fn implementations_at(
+    /// Adds, for the types that have the method from an embedded interface, the bodies of that interface. Each interface is looked at once.
+    fn with_embedded(
         &self,
         image: &Image,
         mem: &dyn Memory,
-        interface: u64,
+        interface: Option<u64>,
+        first: Level,
         method: &str,
-        depth: u32,
-    ) -> Result<Implementations, String> {
-        let mut out = Implementations::default();
+    ) -> Implementations {
+        let mut levels: FxHashMap<u64, Level> = FxHashMap::default();
+        let mut work: Vec<u64> = first.embedding.iter().map(|e| e.2).collect();
+        levels.extend(interface.map(|i| (i, first.clone())));
+        while let Some(inner) = work.pop() {
+            if levels.len() >= MAX_EMBEDDED || levels.contains_key(&inner) {
+                continue;
+            }
+            let level = self.level(image, mem, inner, method).unwrap_or_default();
+            work.extend(level.embedding.iter().map(|e| e.2));
+            levels.insert(inner, level);
+        }
+        let mut out = first.own;
+        for (rtype, concrete_type, inner) in first.embedding {
+            let bodies = reachable(&levels, inner);
+            out.found.extend(bodies.into_iter().map(|i| Implementation {
+                rtype,
+                concrete_type: concrete_type.clone(),
+                embedded: true,
+                ..i.clone()
+            }));
+        }
+        out
+    }
+
+    fn level(&self, image: &Image, mem: &dyn Memory, interface: u64, method: &str) -> Result<Level, String> {
+        let mut out = Level::default();
         let slot = self.interface_methods(image, mem, interface).iter().position(|m| m == method);
         let mut itabs: FxHashMap<u64, Itab> = FxHashMap::default();
         let made = tables::all(image, mem).unwrap_or_default();
@@ -115,7 +164,7 @@ impl Engine {
             let itab = itabs.get(&i.rtype);
             // Without an itab it is not sure that the program ever takes the type for one.
             if i.maybe && itab.is_none() {
-                out.maybe += 1;
+                out.own.maybe += 1;
                 continue;
             }
             // What reflect made has its functions nowhere else.
@@ -128,8 +177,8 @@ impl Engine {
                 .type_of(TypeId::Runtime(i.rtype), mem)
                 .map_or_else(|_| i.concrete_type.clone(), |t| t.name.to_string());
             match entry {
-                Some(entry) => self.add(image, mem, (i.rtype, name, entry), method, depth, &mut out),
-                None => self.add_declared(image, mem, (i.rtype, name), method, REMOVED, &mut out),
+                Some(entry) => self.add(image, mem, (i.rtype, name, entry), method, &mut out),
+                None => self.add_declared(image, mem, (i.rtype, name), method, REMOVED, &mut out.own),
             }
         }
         Ok(out)
@@ -144,18 +193,18 @@ impl Engine {
         interface: u64,
         method: &str,
     ) -> Implementations {
-        let mut out = Implementations::default();
+        let mut out = Level::default();
         if itab.negative || itab.inter != interface {
-            return out;
+            return out.own;
         }
         let slot = self.interface_methods(image, mem, interface).iter().position(|m| m == method);
         let name = image
             .type_of(TypeId::Runtime(itab.typ), mem)
             .map_or_else(|_| format!("{:#x}", itab.typ), |t| t.name.to_string());
         if let Some(entry) = slot.and_then(|s| itab.fun.get(s)) {
-            self.add(image, mem, (itab.typ, name, *entry), method, 0, &mut out);
+            self.add(image, mem, (itab.typ, name, *entry), method, &mut out);
         }
-        out
+        self.with_embedded(image, mem, None, out, method)
     }
 
     fn add(
@@ -164,33 +213,24 @@ impl Engine {
         mem: &dyn Memory,
         (rtype, concrete_type, entry): (u64, String, u64),
         method: &str,
-        depth: u32,
-        out: &mut Implementations,
+        out: &mut Level,
     ) {
         let read_only = |a: u64| image.is_read_only(a);
         let w = World { engine: self, image, mem, read_only: &read_only };
         let chain = resolve::chain(&w, entry, None);
         if let Some(body) = chain.body {
-            out.found.push(Implementation { rtype, concrete_type, body, embedded: false });
+            out.own.found.push(Implementation { rtype, concrete_type, body, embedded: false });
+            return;
+        }
+        if let Some(inner) = embedded_interface(image, mem, rtype, method) {
+            out.embedding.push((rtype, concrete_type, inner));
             return;
         }
         let why = chain.reason.or(chain.will_panic).unwrap_or_else(|| "no body was found".into());
-        if depth < MAX_EMBEDDED
-            && let Some(inner) = embedded_interface(image, mem, rtype, method)
-            && let Ok(bodies) = self.implementations_at(image, mem, inner, method, depth + 1)
-        {
-            out.found.extend(bodies.found.into_iter().map(|i| Implementation {
-                rtype,
-                concrete_type: concrete_type.clone(),
-                embedded: true,
-                ..i
-            }));
-            return;
-        }
         if why.starts_with(REMOVED) {
-            return self.add_declared(image, mem, (rtype, concrete_type), method, &why, out);
+            return self.add_declared(image, mem, (rtype, concrete_type), method, &why, &mut out.own);
         }
-        out.unresolved.push((concrete_type, why));
+        out.own.unresolved.push((concrete_type, why));
     }
 
     /// A method that no interface calls has gone from the tables, but its function may be called directly.

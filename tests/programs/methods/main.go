@@ -126,6 +126,18 @@ func (p *problem) Error() string { // @problem.Error
 	return fmt.Sprint("problem ", p.code, count("problem.Error"))
 }
 
+// Many types that embed the interface that they implement lead to each other.
+type (
+	wrap1 struct{ error }
+	wrap2 struct{ error }
+	wrap3 struct{ error }
+	wrap4 struct{ error }
+	wrap5 struct{ error }
+	wrap6 struct{ error }
+	wrap7 struct{ error }
+	wrap8 struct{ error }
+)
+
 //go:noinline
 func hold[T any](v T) T { return v }
 
@@ -212,6 +224,10 @@ func main() {
 	Twice(&Page{"/x"})
 	Twice(2)
 	fmt.Fprintln(os.Stderr, hold[error](&problem{7}))
+	p := &problem{8}
+	for _, e := range []error{wrap1{p}, wrap2{p}, wrap3{p}, wrap4{p}, wrap5{p}, &wrap6{p}, &wrap7{p}, &wrap8{p}} {
+		_ = hold(e).Error()
+	}
 	_ = named(hold[Shape](square))
 	report()
 }

@@ -88,6 +88,26 @@ fn an_embedded_interface() {
     }
 }
 
+/// Types that embed the interface that they implement: each body once, and soon.
+#[test]
+fn interfaces_that_embed_each_other() {
+    for mode in [Mode::Debug, Mode::Optimised] {
+        let fixture = built("methods", mode);
+        let (hits, unsure, counted) = run(&fixture, "auto", "error.Error");
+        assert_eq!(
+            (hits.get("main.(*problem).Error"), unsure),
+            (counted.get("problem.Error"), 0),
+            "{hits:?}"
+        );
+        assert_eq!(hits.len(), 1, "{hits:?}");
+        let (hits, unsure, _) = run(&fixture, "auto", "error.Error(*main.wrap7)");
+        assert!(
+            hits.values().sum::<i64>() - unsure <= 1 && hits.values().sum::<i64>() >= 1,
+            "{hits:?} {unsure}"
+        );
+    }
+}
+
 /// `(TYPE)`: the type in the itab decides, or the receiver's of a direct call.
 #[test]
 fn one_concrete_type() {

@@ -204,8 +204,12 @@ fn chosen(all: &Implementations, title: &str, text: &str) -> Result<String, Stri
 
 /// Addresses of the bodies, each once, with who must have called.
 fn targets(image: &Image, found: &[Implementation], concrete: Option<&str>) -> Vec<Target> {
-    let wanted: Vec<&Implementation> =
-        found.iter().filter(|i| concrete.is_none_or(|c| i.concrete_type == *c)).collect();
+    // A body that takes every call needs no second look for those that come through an embedded interface.
+    let own: HashSet<u64> = found.iter().filter(|i| !i.embedded).map(|i| i.body.stop_pc).collect();
+    let wanted: Vec<&Implementation> = match concrete {
+        Some(c) => found.iter().filter(|i| i.concrete_type == *c).collect(),
+        None => found.iter().filter(|i| !i.embedded || !own.contains(&i.body.stop_pc)).collect(),
+    };
     let mut places: BTreeMap<u64, (String, Vec<Option<Guard>>)> = BTreeMap::new();
     let copies = inlined(image, &wanted);
     for i in wanted {
