@@ -1,13 +1,16 @@
 //! Disassembly with notes: which itab, which call, which assertion.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use image::{Image, TypeId};
 use machine::Memory;
+use rustc_hash::FxHashMap;
 
 use crate::api::{Claim, SiteKind};
+use crate::asserts::{AssertForm, AssertSite};
 use crate::decode;
-use crate::engine::Engine;
+use crate::engine::{Analysis, Engine};
 use crate::model::{Op, Src};
 
 /// Bytes of one request.
@@ -20,8 +23,17 @@ pub struct Instruction {
     pub bytes: Vec<u8>,
     /// Intel syntax on amd64; `(bad)` where the bytes are no instruction.
     pub text: String,
-    /// `itab of io.Writer`, `call io.Writer.Write`, `closure`, `type *os.File`; None when there is nothing to say.
+    /// `itab of io.Writer`, `call io.Writer.Write`, `closure main.f.func1`, `assert *os.File`, `type *os.File`; None when there is
+    /// nothing to say.
     pub note: Option<String>,
+}
+
+/// What there is to say of one function.
+struct Noted {
+    range: Range<u64>,
+    analysis: Arc<Analysis>,
+    /// By the pc of the compare or call.
+    asserts: FxHashMap<u64, String>,
 }
 
 impl Engine {
@@ -33,24 +45,42 @@ impl Engine {
         let n = mem.read(range.start, &mut bytes).unwrap_or(0);
         bytes.truncate(n);
         let lines = decode::text(image.arch(), &bytes, range.start, MAX_BYTES);
-        let mut current: Option<(u64, u64, std::sync::Arc<crate::engine::Analysis>)> = None;
+        let mut current: Option<Noted> = None;
         lines
             .into_iter()
             .map(|l| {
-                let inside = current.as_ref().is_some_and(|(a, b, _)| (*a..*b).contains(&l.addr));
+                let inside = current.as_ref().is_some_and(|n| n.range.contains(&l.addr));
                 if !inside {
-                    current = image
-                        .functions()
-                        .at(l.addr)
-                        .and_then(|f| Some((f.entry(), f.end(), self.analysis(image, f)?)));
+                    current = image.functions().at(l.addr).and_then(|f| self.noted(image, f));
                 }
-                let note = current.as_ref().and_then(|(_, _, a)| self.note(image, a, l.addr));
+                let note = current.as_ref().and_then(|n| {
+                    n.asserts.get(&l.addr).cloned().or_else(|| self.note(image, &n.analysis, l.addr))
+                });
                 Instruction { addr: l.addr, bytes: l.bytes, text: l.text, note }
             })
             .collect()
     }
 
-    fn note(&self, image: &Image, a: &crate::engine::Analysis, pc: u64) -> Option<String> {
+    fn noted(&self, image: &Image, f: image::Function<'_>) -> Option<Noted> {
+        let name = |t: &TypeId| type_name(image, *t);
+        let note = |a: &AssertSite| {
+            let wanted = a.wanted.iter().map(name).collect::<Vec<_>>().join(", ");
+            Some(match a.form {
+                _ if wanted.is_empty() => return None,
+                AssertForm::Compare | AssertForm::Interface => format!("assert {wanted}"),
+                AssertForm::Switch => format!("assert one of {wanted}"),
+                AssertForm::Panic => format!("assert {wanted} failed"),
+            })
+        };
+        let asserts = self.assertions(image, f.id());
+        Some(Noted {
+            range: f.entry()..f.end(),
+            analysis: self.analysis(image, f)?,
+            asserts: asserts.iter().filter_map(|a| Some((a.pc, note(a)?))).collect(),
+        })
+    }
+
+    fn note(&self, image: &Image, a: &Analysis, pc: u64) -> Option<String> {
         let i = a.code.at(pc)?;
         if let Some(site) = a.by_index.get(&i).and_then(|k| a.sites.get(*k)) {
             return self.site_note(image, site);

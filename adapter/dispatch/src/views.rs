@@ -117,6 +117,17 @@ impl Engine {
         ItabTable { rows, incomplete }
     }
 
+    /// Handles of all types with this name, full (`example.com/x.T`) or short (`x.T`): those that debug information lacks too.
+    pub fn types_named(&self, image: &Image, mem: &dyn Memory, name: &str) -> Vec<TypeId> {
+        let mut known = tables::all(image, mem).unwrap_or_default();
+        known.extend(self.itabs(image).iter().cloned());
+        let named = |t: &u64| {
+            let ty = image.type_of(TypeId::Runtime(*t), mem).ok()?;
+            (*ty.name == *name || short(&ty) == name).then(|| image.type_from_runtime(*t))
+        };
+        typegraph::all(image, mem, &known).iter().filter_map(named).collect()
+    }
+
     /// Types whose method sets have all methods of `interface`; with `near` also those that miss one.
     pub fn implementers(
         &self,

@@ -1,11 +1,11 @@
-//! Results of expressions as rows: values as in a variables view, functions with the way to the body that runs, types, itabs.
+//! Results of expressions as rows: values as in a variables view, functions with the way to the body that runs, types, itabs, places.
 
-use dispatch::Chain;
-use image::{Shape, TypeId};
+use golang::Whereabouts;
+use image::TypeId;
 
-use crate::expression::{Callable, EvalError, Evaluated, Scope, evaluate};
+use crate::expression::{EvalError, Evaluated, Names, Scope, evaluate};
 use crate::viewer::{Viewer, look};
-use crate::{Content, Item, ItemKind, SourceLocation, View};
+use crate::{Content, Item, View};
 
 /// Evaluates an expression and describes its result: what watch, hover and console show. The view must look at the same process and
 /// frame as the scope, through a memory that has the scope's scratch in it.
@@ -15,17 +15,33 @@ pub fn evaluate_item(text: &str, scope: &Scope<'_>, view: &View<'_>) -> Result<I
 
 /// A result as a row, named as it was written.
 pub fn evaluated_item(view: &View<'_>, text: &str, e: &Evaluated) -> Item {
-    look(view, |viewer| match e {
-        Evaluated::Value(v) => viewer.item(text, v, Some(text)),
-        Evaluated::Nil => viewer.fact(text, "nil".into(), "", None),
-        Evaluated::Text(t) => viewer.fact(text, t.clone(), "", None),
-        Evaluated::Type(ty) => viewer.type_item(text, *ty),
-        Evaluated::Itab(addr) => viewer.itab_item(text, *addr),
-        Evaluated::Function(f) => viewer.function_item(text, f),
+    look(view, |viewer| viewer.evaluated(text, e))
+}
+
+/// Type parameters of the scope's frame as rows: `T` = `*main.User`.
+pub fn type_arguments(scope: &Scope<'_>, view: &View<'_>) -> Vec<Item> {
+    look(view, |viewer| {
+        let row = |(name, ty): (String, Option<TypeId>)| match ty {
+            Some(ty) => viewer.type_item(&name, ty),
+            None => viewer.fact(&name, "T? (the dictionary is lost here)".into(), "", None),
+        };
+        Names::of(scope).type_parameters().into_iter().map(row).collect()
     })
 }
 
 impl Viewer<'_> {
+    pub(crate) fn evaluated(&self, text: &str, e: &Evaluated) -> Item {
+        match e {
+            Evaluated::Value(v) => self.value(text, v, Some(text)),
+            Evaluated::Nil => self.fact(text, "nil".into(), "", None),
+            Evaluated::Text(t) => self.fact(text, t.clone(), "", None),
+            Evaluated::Type(ty) => self.type_item(text, *ty),
+            Evaluated::Itab(addr) => self.itab_item(text, *addr),
+            Evaluated::Function(f) => self.callable(text, f),
+            Evaluated::Place(place) => self.place_item(text, place),
+        }
+    }
+
     fn type_item(&self, text: &str, ty: TypeId) -> Item {
         let mut row = self.fact(text, self.short(ty).to_string(), "", None);
         row.type_name = self.long(ty);
@@ -46,7 +62,15 @@ impl Viewer<'_> {
         let name = |rtype| self.short(self.process.image.type_from_runtime(rtype));
         let count = itab.fun.len();
         let plural = if count == 1 { "" } else { "s" };
-        let what = format!("{} as {}, {count} method{plural}", name(itab.typ), name(itab.inter));
+        let what = if itab.negative {
+            format!(
+                "{} does not implement {} (a failed assertion is remembered)",
+                name(itab.typ),
+                name(itab.inter)
+            )
+        } else {
+            format!("{} as {}, {count} method{plural}", name(itab.typ), name(itab.inter))
+        };
         Item {
             named: self.itab_rows(addr, None).len() as u64,
             expandable: true,
@@ -56,75 +80,30 @@ impl Viewer<'_> {
         }
     }
 
-    /// `io.Writer.Write -> os.(*File).Write`, its chain behind it.
-    fn function_item(&self, text: &str, f: &Callable) -> Item {
-        let (label, chain) = self.way(f);
-        let body = chain.as_ref().and_then(|c| c.body.as_ref());
-        let shown = match body {
-            Some(b) if b.name != label => format!("{label} -> {}", b.name),
-            _ => label,
+    /// What `where(x)` found, each fact a row.
+    fn place_item(&self, text: &str, place: &Whereabouts) -> Item {
+        let mut rows = vec![self.fact("region", place.region.as_str().into(), "", None)];
+        let mut fact = |name: &str, value: Option<String>| {
+            rows.extend(value.map(|v| self.fact(name, v, "", None)));
         };
-        let location = match body.map(|b| (b.file.clone(), b.line)) {
-            Some((Some(file), Some(line))) => Some(SourceLocation { file, line }),
-            _ => f.entry.and_then(|entry| self.function_source(entry)),
-        };
-        let rows: Vec<Item> = chain.map(|c| self.chain_rows(&c)).unwrap_or_default();
+        let plus = |n: u64| if n == 0 { String::new() } else { format!("+{n:#x}") };
+        fact("address", Some(format!("{:#x}", place.addr)));
+        fact("symbol", place.symbol.as_ref().map(|(name, n)| format!("{name}{}", plus(*n))));
+        let stack = place.stack.as_ref();
+        fact("goroutine", stack.and_then(|s| s.goid).map(|id| id.to_string()));
+        fact("frame", stack.and_then(|s| Some(format!("{} {}", s.frame?, s.function.as_deref()?))));
+        let variable = stack.and_then(|s| s.variable.as_ref());
+        fact("variable", variable.map(|(name, n)| format!("{name}{}", plus(*n))));
+        fact("object", place.object.map(|a| format!("{a:#x}")));
+        fact("size", place.size.map(|n| n.to_string()));
+        fact("sizeClass", place.size_class.map(|n| n.to_string()));
+        fact("free", place.free.map(|f| f.to_string()));
         Item {
-            kind: ItemKind::Method,
             named: rows.len() as u64,
-            expandable: !rows.is_empty(),
-            memory_reference: f.entry,
-            value_location: location,
-            content: if rows.is_empty() { Content::None } else { Content::Rows(rows.into()) },
-            ..self.fact(text, shown, "", None)
+            expandable: true,
+            memory_reference: Some(place.addr).filter(|a| *a != 0),
+            content: Content::Rows(rows.into()),
+            ..self.fact(text, place.text.clone(), "", None)
         }
-    }
-
-    /// The name of what is called, and the way to the body.
-    fn way(&self, f: &Callable) -> (String, Option<Chain>) {
-        let (image, mem) = (self.process.image, self.process.mem);
-        if let (Some((interface, slot)), Some(addr)) = (f.interface, f.itab) {
-            let method = self.slot_name(interface, slot).unwrap_or_else(|| format!("[{slot}]"));
-            let label = format!("{}.{method}", self.short(interface));
-            let data = f.receiver.as_deref().and_then(|v| golang::word(self.process, v, 8).ok());
-            let table = self.view.dispatch.zip(image.itab(addr, mem).ok());
-            let entry = table.and_then(|(engine, itab)| {
-                engine.method_table(image, mem, &itab, data).into_iter().nth(slot)
-            });
-            if entry.as_ref().is_some_and(|e| e.removed) {
-                return (format!("{label} (removed by the linker: nothing calls it)"), None);
-            }
-            let chain = entry.map(|e| e.chain);
-            return match (&chain, f.entry.and_then(|pc| self.function_at(pc))) {
-                (None, Some(entry)) => {
-                    (format!("{label} -> {}", self.process.function_display_name(&entry, None)), None)
-                }
-                _ => (label, chain),
-            };
-        }
-        let label = self.process.symbol_display_name(&f.name, None);
-        let chain =
-            self.view.dispatch.zip(f.entry).map(|(engine, entry)| engine.resolve(image, mem, entry, None));
-        (label, chain)
-    }
-
-    fn slot_name(&self, interface: TypeId, slot: usize) -> Option<String> {
-        match &self.ty(interface).ok()?.shape {
-            Shape::Interface { methods: Some(m), .. } => m.get(slot).map(|m| m.name.to_string()),
-            _ => None,
-        }
-    }
-
-    fn chain_rows(&self, chain: &Chain) -> Vec<Item> {
-        let row = |link: &dispatch::Link| {
-            let name = link.kind.map_or_else(|| format!("{:?}", link.role).to_lowercase(), str::to_string);
-            let location = link.file.clone().zip(link.line);
-            Item {
-                memory_reference: Some(link.address),
-                value_location: location.map(|(file, line)| SourceLocation { file, line }),
-                ..self.fact(&name, format!("{} {:#x}", link.name, link.address), "", None)
-            }
-        };
-        chain.links.iter().map(row).collect()
     }
 }

@@ -2,29 +2,48 @@
 
 use std::sync::Arc;
 
-use dispatch::{Chain, Link, Role};
+use dispatch::{CallSite, Chain, Link, Role};
 use golang::Value;
 use image::{Kind, Shape};
 
 use crate::viewer::{Viewer, look};
-use crate::{Callable, Content, Item, ItemKind, View};
+use crate::{Callable, Content, Item, ItemKind, SourceLocation, View};
 
-/// The answer to a function's or method's name: `io.Writer.Write -> os.(*File).Write`; the chain and the receiver are its children.
-pub fn callable_item(view: &View<'_>, name: &str, callable: &Callable) -> Item {
-    look(view, |viewer| viewer.callable(name, callable))
-}
-
-/// The answer to an expression of func type: the function, and the body behind a method value or wrapper; chain and captured
-/// variables are its children. Values of other types are described as by [`crate::item`].
-pub fn func_item(view: &View<'_>, name: &str, value: &Value, evaluate_name: Option<&str>) -> Item {
-    look(view, |viewer| {
-        let item = viewer.item(name, value, evaluate_name);
-        if viewer.ty(value.ty).is_ok_and(|t| t.kind == Kind::Func) { viewer.followed(item) } else { item }
-    })
+/// A call of a line as a row: who will run, with the chain as children.
+pub fn call_item(view: &View<'_>, site: &CallSite) -> Item {
+    look(view, |viewer| viewer.call(site))
 }
 
 impl Viewer<'_> {
-    fn callable(&self, name: &str, callable: &Callable) -> Item {
+    /// An expression's value; of a func: the function, and the body behind a method value or wrapper, with the chain after its
+    /// captured variables.
+    pub(crate) fn value(&self, name: &str, value: &Value, evaluate_name: Option<&str>) -> Item {
+        let item = self.item(name, value, evaluate_name);
+        if self.ty(value.ty).is_ok_and(|t| t.kind == Kind::Func) { self.followed(item) } else { item }
+    }
+
+    /// A call as docs/PROTOCOL.md labels it: `main.Shape.Area -> main.(*Square).Area`.
+    fn call(&self, site: &CallSite) -> Item {
+        let what = match (&site.interface_name, &site.method) {
+            (Some(i), Some(m)) => format!("{i}.{m}"),
+            _ => site.kind.as_str().to_string(),
+        };
+        let name = site.expression.as_deref().unwrap_or(&what);
+        let label = dispatch::label(site);
+        let text =
+            label.split_once(" -> ").map_or(label.clone(), |(_, target)| format!("{what} -> {target}"));
+        let reason = site.reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default();
+        let mut row = self.fact(name, format!("{text}{reason}"), "", None);
+        if let Some(body) = &site.target {
+            row.memory_reference = Some(body.address);
+            row.value_location = self.link_source(body);
+        }
+        with_rows(row, site.chain.iter().map(|l| self.link_row(l)).collect())
+    }
+
+    /// The answer to a function's or method's name: `io.Writer.Write -> os.(*File).Write`; the itab, the chain and the receiver are
+    /// its children.
+    pub(crate) fn callable(&self, name: &str, callable: &Callable) -> Item {
         let image = self.process.image;
         let chain = match (self.view.dispatch, callable.itab, callable.interface, callable.entry) {
             (Some(engine), Some(itab), Some((_, slot)), _) => {
@@ -49,6 +68,14 @@ impl Viewer<'_> {
         item.kind = ItemKind::Data;
         item.memory_reference = callable.entry;
         item.value_location = callable.entry.and_then(|e| self.function_source(e));
+        let removed = callable
+            .entry
+            .is_none_or(|e| self.function_at(e).is_some_and(|f| f.name() == "runtime.unreachableMethod"));
+        if removed {
+            item.text.push_str(" (removed by the linker: nothing calls it)");
+            item.value_location = None;
+            return with_rows(item, callable.itab.and_then(|itab| self.itab_row(itab)).into_iter().collect());
+        }
         let mut rows: Vec<Item> = callable.itab.and_then(|itab| self.itab_row(itab)).into_iter().collect();
         if let Some(chain) = chain {
             self.lead_to_body(&mut item, &chain);
@@ -73,8 +100,8 @@ impl Viewer<'_> {
             chain.links.extend(bound.links);
             chain.body = bound.body;
         }
-        let mut rows: Vec<Item> = chain.links.iter().map(|l| self.link_row(l)).collect();
-        rows.extend(self.named(&item.value, item.evaluate_name.as_deref()));
+        let mut rows = self.named(&item.value, item.evaluate_name.as_deref());
+        rows.extend(chain.links.iter().map(|l| self.link_row(l)));
         let mut item = item;
         self.lead_to_body(&mut item, &chain);
         with_rows(item, rows)
@@ -100,7 +127,7 @@ impl Viewer<'_> {
                 item.text.push_str(&format!(" -> {}", body.name));
             }
             if let (Some(file), Some(line)) = (&body.file, body.line) {
-                item.value_location = Some(crate::SourceLocation { file: file.clone(), line });
+                item.value_location = Some(SourceLocation { file: file.clone(), line });
             }
         } else if let Some(why) = chain.will_panic.as_ref().or(chain.reason.as_ref()) {
             item.text.push_str(&format!(" -> ? ({why})"));
@@ -124,19 +151,24 @@ impl Viewer<'_> {
     }
 
     fn link_row(&self, link: &Link) -> Item {
-        let text = match link.kind {
-            Some(kind) if link.role == Role::Wrapper => format!("{} {:#x} ({kind})", link.name, link.address),
-            _ => format!("{} {:#x}", link.name, link.address),
-        };
-        let mut row = self.fact(link.role.as_str(), text, "", None);
-        row.kind = ItemKind::Method;
-        row.memory_reference = Some(link.address);
-        if let (Some(file), Some(line)) = (&link.file, link.line)
-            && !file.starts_with('<')
+        if link.role == Role::Itab
+            && let Some(row) = self.itab_row(link.address)
         {
-            row.value_location = Some(crate::SourceLocation { file: file.clone(), line });
+            return row;
         }
-        row
+        let kind = link.kind.map(|k| format!(" ({k})")).unwrap_or_default();
+        let row = self.fact(link.role.as_str(), format!("{} {:#x}{kind}", link.name, link.address), "", None);
+        Item {
+            kind: ItemKind::Method,
+            memory_reference: Some(link.address),
+            value_location: self.link_source(link),
+            ..row
+        }
+    }
+
+    fn link_source(&self, link: &Link) -> Option<SourceLocation> {
+        let (file, line) = (link.file.clone()?, link.line?);
+        (!file.starts_with('<')).then_some(SourceLocation { file, line })
     }
 }
 

@@ -4,6 +4,7 @@
 //! never makes the program run.
 
 mod children;
+mod decode;
 mod evaluated;
 pub mod expression;
 mod functions;
@@ -16,13 +17,14 @@ mod viewer;
 mod views;
 
 pub use children::{children, item};
-pub use evaluated::{evaluate_item, evaluated_item};
+pub use decode::{Decoded, Raw, decode, decode_words};
+pub use evaluated::{evaluate_item, evaluated_item, type_arguments};
 pub use expression::{
     Callable, Candidate, CandidateKind, EvalError, Evaluated, HitCondition, LogTemplate, Names, Program,
     Purpose, Scope, Scratch, WithScratch, Write, WritePart, assign, assignment, compile, complete, evaluate,
     holds, run,
 };
-pub use functions::{callable_item, func_item};
+pub use functions::call_item;
 pub use item::{Children, Content, Filter, Item, ItemKind, Page, SourceLocation};
 pub use metered::{Cached, PageCache};
 pub use render::{quote, render};

@@ -245,11 +245,7 @@ fn a_method_selector_answers_which_body_runs() {
         with_view(&w, |view| {
             let scratch = Scratch::new();
             let scope = Scope { process: view.process, frame: None, source: None, scratch: &scratch };
-            let answer = |e: &str| match eval::evaluate(e, &scope).unwrap() {
-                Evaluated::Function(f) => eval::callable_item(view, e, &f),
-                Evaluated::Value(v) => eval::func_item(view, e, &v, Some(e)),
-                other => panic!("{e}: {other:?}"),
-            };
+            let answer = |e: &str| eval::evaluate_item(e, &scope, view).unwrap();
             let promoted = answer("main.vShapeSq.Area");
             assert_eq!(promoted.text, "shapes.Shape.Area -> shapes.Sq.Area", "{version}");
             assert_eq!(promoted.value_location.as_ref().unwrap().line, 11);

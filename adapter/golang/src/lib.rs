@@ -14,6 +14,7 @@ mod process;
 mod stack;
 mod types;
 mod value;
+mod whereabouts;
 
 pub use goroutine::{Goroutine, GoroutineList, SavedRegs, Status};
 pub use made::MadeTypes;
@@ -26,3 +27,4 @@ pub use value::{
     Waiter, address, bytes, channel, element, fields, frame_variables, function_of, interface, map_entries,
     map_len, part, pointee, read_variable, slice_header, string_header, underlying, waiters, walk_map, word,
 };
+pub use whereabouts::{OnStack, Region, Whereabouts, whereabouts};

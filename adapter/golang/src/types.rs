@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use image::{Kind, Shape, Type, TypeId};
+use image::{FuncSig, Kind, Shape, Type, TypeId};
 use machine::{MemError, MemoryExt};
 
 use crate::Process;
@@ -58,6 +58,23 @@ impl Process<'_> {
             shape: Shape::Array { elem: id, len },
             runtime: None,
         })
+    }
+
+    /// `func()`: for func values of which only the word is known.
+    pub fn plain_func(&self) -> TypeId {
+        let make = |id| Type {
+            id,
+            name: "func()".into(),
+            kind: Kind::Func,
+            size: 8,
+            named: false,
+            shape: Shape::Func(FuncSig::default()),
+            runtime: None,
+        };
+        self.image
+            .find_type("func()")
+            .or_else(|| self.made.intern("func()", make))
+            .unwrap_or_else(|| self.empty_interface())
     }
 
     fn composite(&self, elem: TypeId, prefix: &str, make: impl FnOnce(TypeId, Arc<str>) -> Type) -> TypeId {

@@ -11,6 +11,17 @@ use rustc_hash::FxHashMap;
 use crate::core::Core;
 use crate::{BuildInfo, Functions, GoVersion, ImageError, Layout, Type, TypeId};
 
+/// A part of the executable as it lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Region {
+    Text,
+    ReadOnly,
+    /// Variables with an initial value.
+    Data,
+    /// Variables that begin as zero.
+    Bss,
+}
+
 /// One executable on disk.
 pub struct Image {
     pub(crate) core: Arc<Core>,
@@ -131,6 +142,22 @@ impl Image {
     }
     pub fn is_text(&self, addr: u64) -> bool {
         self.core.st.elf.is_text(self.core.link(addr))
+    }
+    /// What the linker put at an address; None outside of the executable.
+    pub fn region(&self, addr: u64) -> Option<Region> {
+        let (elf, link) = (&self.core.st.elf, self.core.link(addr));
+        let segment = elf.segment_at(link)?;
+        let section = elf.section_at(link);
+        let zero = || link - segment.addr >= segment.file_size;
+        Some(if elf.is_text(link) {
+            Region::Text
+        } else if self.is_read_only(addr) {
+            Region::ReadOnly
+        } else if section.map_or_else(zero, |s| s.is_zero()) {
+            Region::Bss
+        } else {
+            Region::Data
+        })
     }
     pub fn functions(&self) -> &Functions {
         &self.functions

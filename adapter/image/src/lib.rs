@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 pub use functions::{FuncId, Function, Functions, InlineFrame, LineRow, PcLocation};
-pub use image::Image;
+pub use image::{Image, Region};
 pub use inlined::InlinedCopy;
 pub use layout::{GoVersion, Layout};
 pub use types::{Field, FuncSig, Imethod, Itab, Kind, Method, Shape, Type, TypeId};

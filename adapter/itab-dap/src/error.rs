@@ -33,6 +33,20 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
+    /// The cause alone, for the console: what was asked stands there already.
+    pub(crate) fn cause(self) -> String {
+        match self {
+            Refused::Launch(s)
+            | Refused::Attach(s)
+            | Refused::Threads(s)
+            | Refused::StackTrace(s)
+            | Refused::Evaluate(s)
+            | Refused::Step(s)
+            | Refused::Dispatch(s) => s,
+            other => other.parts().1,
+        }
+    }
+
     /// (id, text, shown to the user).
     fn parts(self) -> (i64, String, bool) {
         match self {

@@ -18,6 +18,7 @@ mod launch;
 mod lifecycle;
 mod matrix;
 mod methods;
+mod places;
 mod servers;
 mod signals;
 mod stepping;

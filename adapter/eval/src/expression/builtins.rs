@@ -324,7 +324,10 @@ impl Cx<'_> {
             }
         };
         if matches!(self.ty(v.ty)?.shape, Shape::Interface { empty: true, .. }) {
-            return Err(format!("a {} has no itab, only a type; typeof(x) gives it", self.name(v.ty)));
+            return Err(format!(
+                "a value of type {} has no itab, only a type; typeof(x) gives it",
+                self.name(v.ty)
+            ));
         }
         Ok(match self.word(&v, 0)? {
             0 => Operand::Nil,
@@ -337,6 +340,10 @@ impl Cx<'_> {
         let addr = match o {
             Operand::Number(c) => c.to_int().and_then(|i| u64::try_from(i).ok()).ok_or("not an address")?,
             Operand::Function(f) => f.entry.ok_or("the function's address is not known")?,
+            Operand::Itab(addr) => addr,
+            Operand::Type(TypeRef::Known(ty)) => {
+                self.process.runtime_type(ty).ok_or("the type has no descriptor in the program")?
+            }
             Operand::Value(v) => match self.kind(v.ty) {
                 Kind::Pointer | Kind::UnsafePointer | Kind::Uintptr | Kind::Map | Kind::Chan => {
                     self.word(&v, 0)?
@@ -347,46 +354,19 @@ impl Cx<'_> {
                 Kind::Uint64 => self.word(&v, 0)?,
                 _ => match v.place {
                     Place::Memory(addr) => addr,
-                    _ => return Ok(Operand::Note("in registers".into())),
+                    Place::Unavailable(why) => return Err(why.to_string()),
+                    Place::Bytes { homes: Some(_), .. } => return Ok(Operand::Note("in registers".into())),
+                    Place::Bytes { .. } => {
+                        return Ok(Operand::Note("computed by the debugger: it has no address".into()));
+                    }
                 },
             },
+            Operand::Nil => 0,
             other => return Err(format!("{} has no place", self.type_text(&other.statics()))),
         };
-        Ok(Operand::Note(self.region(addr).into()))
-    }
-
-    /// In words: `main.config+8 (variable)`, `main.f (code)`, `stack of goroutine 7`, `heap`.
-    fn region(&self, addr: u64) -> String {
-        let image = self.process.image;
-        let offset = |n: u64| if n == 0 { String::new() } else { format!("+{n:#x}") };
-        if addr == 0 {
-            return "nil".into();
-        }
-        if let Some(f) = image.functions().at(addr) {
-            return format!(
-                "{}{} (code)",
-                image::names::unescape(f.name()),
-                offset(addr.wrapping_sub(f.entry()))
-            );
-        }
-        if let Some((name, start, _)) = image.global_at(addr) {
-            return format!("{name}{} (package variable)", offset(addr.wrapping_sub(start)));
-        }
-        if let Some((name, n)) = image.symbol_at(addr) {
-            return format!("{name}{} (static data)", offset(n));
-        }
         if super::Scratch::contains(addr) {
-            return "made by the debugger for this expression".into();
+            return Ok(Operand::Note("made by the debugger for this expression".into()));
         }
-        let on_stack = |g: &&golang::Goroutine| (g.stack_lo..g.stack_hi).contains(&addr);
-        let all = self.process.goroutines(10_000);
-        if let Some(g) = all.goroutines.iter().find(on_stack) {
-            return format!("stack of goroutine {}", g.id);
-        }
-        match image.is_read_only(addr) {
-            true => "read-only data".into(),
-            false if self.process.mem.read(addr, &mut [0]).is_ok_and(|n| n == 1) => "heap".into(),
-            false => "not mapped".into(),
-        }
+        Ok(Operand::Place(golang::whereabouts(self.process, addr).into()))
     }
 }

@@ -15,6 +15,23 @@ impl Names<'_> {
         self.type_arguments(frame)?.get(position).copied()
     }
 
+    /// Type parameters of the frame's function with the types that they stand for; None: the dictionary is lost. Empty for code that is
+    /// not generic.
+    pub fn type_parameters(&self) -> Vec<(String, Option<TypeId>)> {
+        let Some(frame) = self.frame.filter(|f| f.symbol.contains('[')) else { return Vec::new() };
+        let arguments = self.type_arguments(frame).unwrap_or_default();
+        match self.parameter_names(frame) {
+            Some(names) => {
+                names.into_iter().enumerate().map(|(i, n)| (n, arguments.get(i).copied())).collect()
+            }
+            // Without the source they have no names.
+            None => {
+                let named = |(i, t)| (format!("type argument {i}"), Some(t));
+                arguments.into_iter().enumerate().map(named).collect()
+            }
+        }
+    }
+
     /// Names of the type parameters, the receiver's first, as the declaration writes them.
     fn parameter_names(&self, frame: &Frame) -> Option<Vec<String>> {
         let functions = self.process.image.functions();

@@ -27,9 +27,11 @@ mod select;
 mod types;
 mod typing;
 
+use std::sync::Arc;
+
 use ::machine::MemoryExt;
 use dispatch::SourceText;
-use golang::{Frame, Process, Value};
+use golang::{Frame, Process, Value, Whereabouts};
 use image::TypeId;
 
 pub use assign::{Write, WritePart, assign, assignment};
@@ -79,6 +81,8 @@ pub enum Evaluated {
     /// `itab(x)`: the itab's address.
     Itab(u64),
     /// `where(x)`.
+    Place(Arc<Whereabouts>),
+    /// A sentence in place of a value.
     Text(String),
 }
 
@@ -102,6 +106,7 @@ pub fn run(program: &Program, scope: &Scope<'_>) -> Result<Evaluated, EvalError>
         Operand::Type(TypeRef::Missing(name)) => Evaluated::Text(name.to_string()),
         Operand::Function(f) => Evaluated::Function(f),
         Operand::Itab(addr) => Evaluated::Itab(addr),
+        Operand::Place(place) => Evaluated::Place(place),
         Operand::Note(text) => Evaluated::Text(text.to_string()),
         other => Evaluated::Value(cx.default_value(other).map_err(fail)?),
     })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use expr::Constant;
-use golang::Value;
+use golang::{Value, Whereabouts};
 use image::TypeId;
 
 /// An entry of the machine's stack.
@@ -23,7 +23,9 @@ pub(crate) enum Operand {
     Function(Callable),
     /// Address of an itab: what `itab(x)` gives.
     Itab(u64),
-    /// Text for people: what `where(x)` gives.
+    /// What `where(x)` gives.
+    Place(Arc<Whereabouts>),
+    /// Text for people: what `where(x)` gives for what has no address.
     Note(Arc<str>),
 }
 
@@ -62,7 +64,7 @@ pub(crate) enum Static {
     Nil,
     Type,
     Function,
-    /// An itab or a note: nothing can be done with it but show it.
+    /// An itab, a place or a note: nothing can be done with it but show it.
     Shown,
     /// Decided when it runs: what is inside an interface, a value of a type parameter.
     Dynamic,
@@ -78,7 +80,7 @@ impl Operand {
             Operand::Nil => Static::Nil,
             Operand::Type(_) => Static::Type,
             Operand::Function(_) => Static::Function,
-            Operand::Itab(_) | Operand::Note(_) => Static::Shown,
+            Operand::Itab(_) | Operand::Place(_) | Operand::Note(_) => Static::Shown,
         }
     }
 }

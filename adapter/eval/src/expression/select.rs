@@ -167,11 +167,15 @@ impl Cx<'_> {
             }
         }
         let pointer = self.process.runtime_type(self.process.pointer_to(ty));
-        for rtype in [self.process.runtime_type(ty), pointer].into_iter().flatten() {
-            let methods = self.process.image.methods_of(rtype, self.process.mem).unwrap_or_default();
-            if let Some(m) = methods.into_iter().find(|m| *m.name == *name) {
+        for (rtype, by_pointer) in [(self.process.runtime_type(ty), false), (pointer, true)] {
+            let methods = rtype.and_then(|r| self.process.image.methods_of(r, self.process.mem).ok());
+            if let Some(m) = methods.unwrap_or_default().into_iter().find(|m| *m.name == *name) {
                 let full = m.tfn.and_then(|pc| functions.at(pc)).map(|f| image::names::unescape(f.name()));
-                return Some((m.tfn, full.unwrap_or_else(|| format!("{}.{name}", t.name)).into()));
+                let declared = || match split_type_name(&t.name).filter(|_| by_pointer) {
+                    Some((package, base)) => format!("{package}.(*{base}).{name}"),
+                    None => format!("{}.{name}", t.name),
+                };
+                return Some((m.tfn, full.unwrap_or_else(declared).into()));
             }
         }
         None

@@ -147,6 +147,7 @@ pub(crate) fn outcome(text: &str, names: &eval::Names<'_>, scope: &eval::Scope<'
         Ok(Evaluated::Value(v)) => format!("{}\t{}", process.display_name(v.ty), show(process, &v, 12)),
         Ok(Evaluated::Nil) => "nil".into(),
         Ok(Evaluated::Text(t)) => t,
+        Ok(Evaluated::Place(place)) => place.text.clone(),
         Ok(Evaluated::Type(t)) => format!("type {}", process.display_name(t)),
         Ok(Evaluated::Function(f)) => format!("func {}", f.name),
         Ok(Evaluated::Itab(addr)) => match process.image.itab(addr, process.mem) {

@@ -8,16 +8,57 @@ use machine::{Arch, MemoryExt};
 /// `runtime.allgs` from `runtime.allgadd` (runtime/proc.go), which appends to it: the only slice there, so the only place
 /// of which all three words are referred to.
 pub(crate) fn allgs(image: &Image) -> Option<u64> {
+    let refs = references(image, "runtime.allgadd")?;
+    only(refs.iter().copied().filter(|a| refs.contains(&(a + 8)) && refs.contains(&(a + 16))))
+}
+
+/// `runtime.mheap_.arenas` (runtime/mheap.go): the only variable that a look-up of a span reads whole.
+pub(crate) fn arenas(image: &Image) -> Option<u64> {
+    let in_function = |name| only(references(image, name)?.into_iter().filter(|a| is_bss(image, *a)));
+    in_function("runtime.findObject").or_else(|| in_function("runtime.spanOf"))
+}
+
+/// `runtime.zerobase` (runtime/malloc.go): what a slice of empty elements that grows points to.
+pub(crate) fn zero_base(image: &Image) -> Option<u64> {
+    only(references(image, "runtime.growslice")?.into_iter().filter(|a| is_bss(image, *a)))
+}
+
+/// `runtime.zeroVal` (runtime/runtime.go): what the empty string and the nil slice in an interface point to; the only variable that
+/// both conversions use.
+pub(crate) fn zero_val(image: &Image) -> Option<u64> {
+    let slices = references(image, "runtime.convTslice")?;
+    let both = references(image, "runtime.convTstring")?.into_iter().filter(|a| slices.contains(a));
+    only(both.filter(|a| is_bss(image, *a)))
+}
+
+/// `runtime.staticuint64s` (runtime/iface.go): small integers in an interface point into it. It holds 0, 1, 2, ...
+pub(crate) fn small_ints(image: &Image) -> Option<u64> {
+    let counts = |at: &u64| {
+        let words = image.read_vec(*at, 256 * 8, 256 * 8).unwrap_or_default();
+        words.len() == 256 * 8
+            && words.as_chunks::<8>().0.iter().zip(0u64..).all(|(w, n)| u64::from_le_bytes(*w) == n)
+    };
+    only(references(image, "runtime.convT64")?.into_iter().filter(counts))
+}
+
+fn is_bss(image: &Image, addr: u64) -> bool {
+    image.region(addr) == Some(image::Region::Bss)
+}
+
+fn only(mut found: impl Iterator<Item = u64>) -> Option<u64> {
+    let first = found.next()?;
+    found.next().is_none().then_some(first)
+}
+
+/// What the code of a function refers to.
+fn references(image: &Image, function: &str) -> Option<BTreeSet<u64>> {
     let functions = image.functions();
-    let f = functions.by_name("runtime.allgadd").into_iter().next()?;
+    let f = functions.by_name(function).into_iter().next()?;
     let code = code_of(image, &f)?;
-    let refs = match image.arch() {
+    Some(match image.arch() {
         Arch::Amd64 => references_amd64(f.entry(), &code),
         Arch::Arm64 => references_arm64(f.entry(), &code),
-    };
-    let mut headers = refs.iter().copied().filter(|a| refs.contains(&(a + 8)) && refs.contains(&(a + 16)));
-    let first = headers.next()?;
-    headers.next().is_none().then_some(first)
+    })
 }
 
 fn code_of(image: &Image, f: &Function<'_>) -> Option<Vec<u8>> {

@@ -2,6 +2,7 @@
 //! Found once, at first use. Must never read anything that the program can change.
 
 mod derive;
+mod heap;
 mod offsets;
 mod special;
 
@@ -10,6 +11,7 @@ use std::sync::OnceLock;
 use image::Image;
 use machine::{Memory, MemoryExt};
 
+pub(crate) use heap::{HeapFacts, SpanOffsets};
 pub(crate) use offsets::{GOffsets, MOffsets};
 pub(crate) use special::{Special, Specials};
 
@@ -35,6 +37,8 @@ pub(crate) struct Facts {
     wait_texts: [OnceLock<Option<String>>; WAIT_REASONS],
     /// `runtime.fingStatus`.
     pub(crate) fing_status: Option<u64>,
+    /// Where addresses come from; found when somebody asks for one.
+    heap: OnceLock<HeapFacts>,
     /// pprof labels are a map (Go 1.23 and older), not a list.
     pub(crate) labels_are_map: bool,
 }
@@ -55,8 +59,13 @@ impl Facts {
             wait_reasons: global("runtime.waitReasonStrings"),
             wait_texts: [const { OnceLock::new() }; WAIT_REASONS],
             fing_status: global("runtime.fingStatus"),
+            heap: OnceLock::new(),
             labels_are_map: labels_are_map(image),
         }
+    }
+
+    pub(crate) fn heap(&self, image: &Image) -> &HeapFacts {
+        self.heap.get_or_init(|| HeapFacts::find(image))
     }
 
     /// Text of wait reason `i`: from the process, else from the table.

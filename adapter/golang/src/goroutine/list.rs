@@ -64,6 +64,21 @@ impl Process<'_> {
         self.live_goroutine(addr, &mut Tids::default())
     }
 
+    /// The live goroutine on whose stack an address lies.
+    pub(crate) fn goroutine_of_stack(&self, addr: u64) -> Option<Goroutine> {
+        let o = self.facts().g.as_ref()?;
+        let mut found = None;
+        let _ = self.each_g(|g| {
+            let bounds = self.mem.read_u64(g.wrapping_add(o.stack_lo)).ok();
+            let bounds = bounds.zip(self.mem.read_u64(g.wrapping_add(o.stack_hi)).ok());
+            if bounds.is_some_and(|(lo, hi)| (lo..hi).contains(&addr)) {
+                found = self.goroutine_at(g);
+            }
+            found.is_none()
+        });
+        found
+    }
+
     fn live_goroutine(&self, addr: u64, tids: &mut Tids) -> Option<Goroutine> {
         let o = self.facts().g.as_ref()?;
         let raw = self.raw_g(addr)?;

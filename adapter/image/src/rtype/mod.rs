@@ -334,7 +334,13 @@ impl<'a> Rtypes<'a> {
         }
         let (_, methods) = self.slice(inter.wrapping_add(56))?;
         let hash = self.u32(addr.wrapping_add(16))?;
-        let slot = |n: u64| self.word(addr.wrapping_add(24 + n * 8));
+        // In a position-independent program the linker does not relocate the entry of a method that it removed.
+        let elf = &self.core.st.elf;
+        let unmoved = |w: u64| elf.is_pie && elf.is_text(w) && !elf.is_text(self.core.link(w));
+        let slot = |n: u64| {
+            let word = self.word(addr.wrapping_add(24 + n * 8))?;
+            Ok(if unmoved(word) { self.core.run(word) } else { word })
+        };
         let negative = slot(0)? == 0;
         let fun = if negative { Vec::new() } else { (0..methods).map(slot).collect::<Result<_>>()? };
         Ok(Itab { addr, inter, typ, hash, fun, negative })

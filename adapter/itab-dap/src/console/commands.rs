@@ -5,13 +5,11 @@ use std::fmt::Write as _;
 use dispatch::{CallKind, Scope};
 use wire::types as t;
 
-use super::{Answer, COMMANDS, Command, parse};
+use super::{Answer, COMMANDS, Command, is_command, parse};
 use crate::{
     control::breakpoints::Options,
     error::Refused,
-    requests::{
-        breakpoints::parse_address, dispatch::target_text, evaluate::Place as Context, views::TableFilter,
-    },
+    requests::{dispatch::target_text, evaluate::Place as Context, views::TableFilter},
     session::{Detail, KNOWN_FILTERS, KnownCall, Session, State},
 };
 
@@ -26,6 +24,7 @@ impl Session {
         Some(command)
     }
 
+    /// A local variable, or one of the package.
     fn is_variable(&mut self, name: &str, frame: Option<i64>) -> bool {
         if self.state != State::Stopped {
             return false;
@@ -33,6 +32,7 @@ impl Session {
         let Ok(handle) = self.frame(frame) else { return false };
         self.look(Some(&handle), None, Detail::Row, |look| {
             eval::variables(&look.view, eval::Variables::All).iter().any(|i| i.name == name)
+                || matches!(eval::evaluate(name, &look.scope), Ok(eval::Evaluated::Value(_)))
         })
         .unwrap_or(false)
     }
@@ -46,11 +46,16 @@ impl Session {
             "breaks" => Answer::Text(self.breaks()),
             "break" => self.break_command(&c.rest),
             "catch" => self.catch_command(&c.rest),
+            "-exec" => self.native_command(&c.rest),
+            name if !is_command(name) => Answer::Error(format!("there is no command {name:?}; try help")),
             _ if self.state != State::Stopped => {
                 Answer::Error(format!("{}: the program is not stopped; pause it first", c.name))
             }
             "dispatch" => self.dispatch_command(&c.rest, a),
             "itab" => self.itab_command(&c.rest, a),
+            "iface" => self.decode_command(&c.rest, eval::Raw::Iface),
+            "eface" => self.decode_command(&c.rest, eval::Raw::Eface),
+            "where" => self.where_command(&c.rest, a),
             "itabs" => self.itabs_command(&c.rest),
             "implementers" => self.implementers_command(&c.rest),
             "methods" => self.methods_command(&c.rest, a),
@@ -88,7 +93,7 @@ impl Session {
 
     fn dispatch_table(&mut self, frame: Option<i64>, scope: Scope) -> Answer {
         match self.line_calls(frame, scope) {
-            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+            Err(e) => Answer::Error(e.cause()),
             Ok(calls) if calls.is_empty() => Answer::Text("no calls here".into()),
             Ok(calls) => Answer::Text(calls.iter().map(row).collect::<Vec<_>>().join("\n")),
         }
@@ -106,7 +111,7 @@ impl Session {
             }),
         };
         match call {
-            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+            Err(e) => Answer::Error(e.cause()),
             Ok(call) => Answer::ThenRun(
                 dispatch::label(&call.site),
                 Box::new(move |s| {
@@ -120,7 +125,7 @@ impl Session {
     fn dispatch_chain(&mut self, frame: Option<i64>, order: u32) -> Answer {
         let calls = match self.line_calls(frame, Scope::Line) {
             Ok(c) => c,
-            Err(e) => return Answer::Error(wire::Refusal::from(e).message),
+            Err(e) => return Answer::Error(e.cause()),
         };
         let Some(call) = calls.iter().find(|c| c.site.order == order) else {
             return Answer::Error(format!("the line has no call {order}; dispatch lists them"));
@@ -144,24 +149,22 @@ impl Session {
         if rest.is_empty() {
             return Answer::Error("write itab EXPR or itab 0xADDRESS".into());
         }
+        if rest.starts_with("0x") || rest.starts_with("0X") {
+            return self.decode_command(rest, eval::Raw::Itab);
+        }
         let handle = match self.frame(a.frame_id) {
             Ok(h) => h,
-            Err(e) => return Answer::Error(wire::Refusal::from(e).message),
+            Err(e) => return Answer::Error(e.cause()),
         };
-        let rows = match rest.strip_prefix("0x").and_then(|_| parse_address(rest)) {
-            Some(addr) => {
-                self.look(Some(&handle), None, Detail::Single, |look| eval::itab_rows(&look.view, addr))
-            }
-            None => self.itab_of_expression(&handle, rest),
-        };
+        let rows = self.itab_of_expression(&handle, rest);
         match rows {
             Ok(rows) if rows.is_empty() => {
-                Answer::Error(format!("{rest} is not an interface value with something in it, nor an itab"))
+                Answer::Error(format!("{rest} is not an interface value with something in it"))
             }
             Ok(rows) => Answer::Text(
                 rows.iter().map(|r| format!("{}: {}", r.name, r.text)).collect::<Vec<_>>().join("\n"),
             ),
-            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+            Err(e) => Answer::Error(e.cause()),
         }
     }
 
@@ -184,7 +187,7 @@ impl Session {
         let mut filter = TableFilter::default();
         for word in rest.split_whitespace() {
             match word {
-                "new" => filter.only_new = true,
+                "new" => filter.since = Some(wire::itab::Since::LastStop),
                 w if filter.interface.is_none() => filter.interface = Some(w.to_string()),
                 w => filter.concrete = Some(w.to_string()),
             }
@@ -205,7 +208,7 @@ impl Session {
                 lines.extend(incomplete);
                 Answer::Text(if lines.is_empty() { "no itabs".into() } else { lines.join("\n") })
             }
-            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+            Err(e) => Answer::Error(e.cause()),
         }
     }
 
@@ -217,7 +220,7 @@ impl Session {
         match self.implementers(name, near) {
             Ok(rows) if rows.is_empty() => Answer::Text(format!("nothing in the program implements {name}")),
             Ok(rows) => Answer::Text(rows.iter().map(implementer_row).collect::<Vec<_>>().join("\n")),
-            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+            Err(e) => Answer::Error(e.cause()),
         }
     }
 
@@ -227,14 +230,14 @@ impl Session {
         match rows {
             Ok(rows) if rows.is_empty() => Answer::Text("no methods".into()),
             Ok(rows) => Answer::Text(rows.iter().map(method_row).collect::<Vec<_>>().join("\n")),
-            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+            Err(e) => Answer::Error(e.cause()),
         }
     }
 
     fn goroutines_command(&mut self, rest: &str) -> Answer {
         let all = rest == "-all";
         if let Err(e) = self.read_all() {
-            return Answer::Error(wire::Refusal::from(e).message);
+            return Answer::Error(e.cause());
         }
         let selected = self.selected;
         let Some(inf) = self.inferior.as_ref() else { return Answer::Error("the program has ended".into()) };
@@ -265,7 +268,7 @@ impl Session {
                     .unwrap_or_default();
                 Answer::Text(format!("goroutine {goid} {at}"))
             }
-            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+            Err(e) => Answer::Error(e.cause()),
         }
     }
 
@@ -279,21 +282,27 @@ impl Session {
             Ok(items) => Answer::Text(
                 items.iter().map(|i| format!("{} = {}", i.name, i.text)).collect::<Vec<_>>().join("\n"),
             ),
-            Err(e) => Answer::Error(wire::Refusal::from(e).message),
+            Err(e) => Answer::Error(e.cause()),
         }
     }
 
     fn disass_command(&mut self, rest: &str, a: &t::EvaluateArguments) -> Answer {
         let handle = match self.frame(a.frame_id) {
             Ok(h) => h,
-            Err(e) => return Answer::Error(wire::Refusal::from(e).message),
+            Err(e) => return Answer::Error(e.cause()),
         };
         let Some(inf) = self.inferior.as_ref() else { return Answer::Error("the program has ended".into()) };
         let Some(f) = inf.image.functions().at(handle.frame.pc) else {
             return Answer::Error("this frame is not in Go code".into());
         };
-        let whole = rest == "-a";
-        let listing = inf.engine.disassemble(&inf.image, &**inf.memory(), f.entry()..f.end());
+        let whole = match rest {
+            "" => false,
+            "-a" => true,
+            _ => return Answer::Error("write disass, or disass -a for the whole function".into()),
+        };
+        let mut listing = inf.engine.disassemble(&inf.image, &**inf.memory(), f.entry()..f.end());
+        self.note_targets(&mut listing, a.frame_id);
+        let Some(inf) = self.inferior.as_ref() else { return Answer::Error("the program has ended".into()) };
         let mut out = String::new();
         for i in listing {
             let at = inf.image.functions().location(i.addr);

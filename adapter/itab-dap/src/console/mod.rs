@@ -3,6 +3,7 @@
 //! A single word that names a variable in scope is the variable; `:word` is always the command.
 
 mod commands;
+mod raw;
 
 use crate::session::Session;
 
@@ -31,6 +32,9 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
         "dispatch [function] | dispatch step [N] | dispatch chain N: the calls of the line and their targets",
     ),
     ("itab", "itab EXPR | itab 0xADDR: the itab behind an interface value or at an address"),
+    ("iface", "iface 0xADDR: the two words there as an interface value with methods"),
+    ("eface", "eface 0xADDR: the two words there as an empty interface value"),
+    ("where", "where EXPR | where 0xADDR: what a value points to, or what an address belongs to"),
     ("itabs", "itabs [INTERFACE] [TYPE] [new]: the itab table; names may be globs"),
     ("implementers", "implementers INTERFACE [near]: the types that implement an interface, or nearly do"),
     ("methods", "methods TYPE|EXPR: the method set"),
@@ -44,9 +48,14 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ("catch", "catch [FILTER [on|off]]: exception filters, or their list"),
     ("regs", "regs: the registers of the selected frame"),
     ("disass", "disass [-a]: the instructions of the line, or of the whole function"),
+    ("-exec", "-exec COMMAND: a command of the native debugger, where the back end has one"),
     ("config", "config [NAME [VALUE]]: settings"),
     ("dlv", "dlv help|config|sources: as in Delve's debug console"),
 ];
+
+pub(crate) fn is_command(name: &str) -> bool {
+    COMMANDS.iter().any(|(n, _)| *n == name)
+}
 
 /// Splits a console line into a command, if it is one.
 pub(crate) fn parse(line: &str) -> Option<(Command, bool)> {
@@ -62,17 +71,22 @@ pub(crate) fn parse(line: &str) -> Option<(Command, bool)> {
         _ => (text, None),
     };
     let name = text.split_whitespace().next()?;
-    if !COMMANDS.iter().any(|(n, _)| *n == name) {
-        return None;
+    if !is_command(name) {
+        // `:word` is always meant as a command; the one that runs it says that there is none.
+        let none = Command { name: name.to_string(), rest: String::new(), to_file: None };
+        return forced.then_some((none, true));
     }
     let rest = text.get(name.len()..).unwrap_or_default().trim().to_string();
     // `itab(x)` and `dispatch.field` are expressions; `config > y` with a variable of that name as well. These take globs and types:
     let takes_symbols = ["itabs", "methods", "implementers", "break", "goroutines"].contains(&name);
     let call =
         rest.starts_with(['(', '.', '=']) && !text.get(name.len()..).is_some_and(|t| t.starts_with(' '));
+    if forced {
+        return Some((Command { name: name.to_string(), rest, to_file }, true));
+    }
     if call
         || !takes_symbols
-            && name != "itab"
+            && !["itab", "where", "-exec"].contains(&name)
             && rest.starts_with(['(', '.', '[', '=', '+', '*', '/', '<', '>', '!', '&', '|', ','])
     {
         return None;
@@ -98,6 +112,10 @@ mod tests {
         assert_eq!(name("config.Name"), None);
         assert_eq!(name("config == nil"), None);
         assert_eq!(parse(":dispatch").map(|c| c.1), Some(true));
+        assert_eq!(name(":nosuch").as_deref(), Some("nosuch|"));
+        assert_eq!(name("where *p").as_deref(), Some("where|*p"));
+        assert_eq!(name("where(p)"), None);
+        assert_eq!(name("-exec info all-registers").as_deref(), Some("-exec|info all-registers"));
     }
 
     #[test]

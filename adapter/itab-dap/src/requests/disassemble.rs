@@ -17,6 +17,21 @@ impl Session {
         r.answer(self.disassemble(&a).map_err(Into::into));
     }
 
+    /// Calls of the frame's line whose target is known at this stop say it.
+    pub(crate) fn note_targets(&mut self, listing: &mut [Instruction], frame: Option<i64>) {
+        let Ok(calls) = self.line_calls(frame, ::dispatch::Scope::Line) else { return };
+        for c in &calls {
+            let known = c.site.state == ::dispatch::State::Known
+                && c.site.certainty == ::dispatch::Certainty::Certain
+                && c.site.kind != ::dispatch::CallKind::Static;
+            let (Some(pc), Some(target), true) = (c.site.call_pc, &c.site.target, known) else { continue };
+            let Some(i) = listing.iter_mut().find(|i| i.addr == pc) else { continue };
+            let what = i.note.take().unwrap_or_else(|| "call".into());
+            let what = what.split(" -> ").next().unwrap_or(&what);
+            i.note = Some(format!("{what} -> {}", target.name));
+        }
+    }
+
     fn disassemble(&mut self, a: &t::DisassembleArguments) -> Result<t::DisassembleResponse, Refused> {
         let base = parse_address(&a.memory_reference)
             .ok_or_else(|| Refused::Disassemble(format!("{:?} is not an address", a.memory_reference)))?;
@@ -24,7 +39,9 @@ impl Session {
         let skip = a.instruction_offset.unwrap_or(0).clamp(-MAX_INSTRUCTIONS, MAX_INSTRUCTIONS);
         let count = a.instruction_count.clamp(0, MAX_INSTRUCTIONS);
         let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
-        let listing = around(inf, at, skip, count as usize)?;
+        let mut listing = around(inf, at, skip, count as usize)?;
+        self.note_targets(&mut listing, None);
+        let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
         let mut last: Option<(String, u32)> = None;
         let instructions = listing
             .into_iter()

@@ -10,7 +10,6 @@ use crate::{
     console,
     control::table::BreakpointId,
     error::Refused,
-    requests::variables::call_item,
     session::{Detail, FrameHandle, Session, State},
 };
 
@@ -89,7 +88,7 @@ impl Session {
         Ok(self.present_result(id, item))
     }
 
-    fn present_result(&mut self, frame: i64, item: Item) -> t::EvaluateResponse {
+    pub(crate) fn present_result(&mut self, frame: i64, item: Item) -> t::EvaluateResponse {
         let v = self.present_item(Some(frame), item);
         t::EvaluateResponse {
             result: v.value,
@@ -130,30 +129,35 @@ impl Session {
             .map_err(located)
     }
 
-    /// Hovering over `w.Write` answers who will run: the call of the line at the request's position, or with that text.
+    /// Hovering over `w.Write` answers who will run: the call at the request's position, or the one of the line with that text.
     fn hover_over_call(
         &mut self,
         a: &t::EvaluateArguments,
         handle: &FrameHandle,
     ) -> Result<Option<t::EvaluateResponse>, Refused> {
-        let on_this_line = a.line.is_none_or(|l| l == i64::from(handle.frame.line));
-        if !on_this_line || !a.expression.contains('.') || handle.frame.function.is_none() {
+        if !a.expression.contains('.') || handle.frame.function.is_none() {
             return Ok(None);
         }
-        let Ok(calls) = self.line_calls(a.frame_id, ::dispatch::Scope::Line) else { return Ok(None) };
-        let text: String = a.expression.split_whitespace().collect();
-        let at_position = |c: &::dispatch::CallSite| match (&c.span, a.line, a.column) {
-            (Some(s), Some(line), Some(column)) => contains(s, line, column),
-            _ => true,
-        };
-        let call = calls.into_iter().map(|c| c.site).find(|c| {
-            c.kind != ::dispatch::CallKind::Static
-                && at_position(c)
-                && c.expression.as_ref().is_some_and(|e| e.split_whitespace().collect::<String>() == text)
-        });
-        let Some(call) = call else { return Ok(None) };
+        let on_this_line = a.line.is_none_or(|l| l == i64::from(handle.frame.line));
+        let scope = if on_this_line { ::dispatch::Scope::Line } else { ::dispatch::Scope::Function };
+        let Ok(calls) = self.line_calls(a.frame_id, scope) else { return Ok(None) };
+        let bare = |text: &str| text.split_whitespace().collect::<String>();
+        let text = bare(&a.expression);
+        let mut same: Vec<_> = calls
+            .into_iter()
+            .map(|c| c.site)
+            .filter(|c| c.kind != ::dispatch::CallKind::Static)
+            .filter(|c| c.expression.as_ref().is_some_and(|e| bare(e) == text))
+            .filter(|c| a.line.is_none_or(|l| c.span.as_ref().is_none_or(|s| lines(s).contains(&l))))
+            .collect();
+        if let (Some(line), Some(column)) = (a.line, a.column) {
+            let here = |c: &::dispatch::CallSite| c.span.as_ref().is_none_or(|s| contains(s, line, column));
+            same.retain(here);
+        }
+        let Some(call) = same.into_iter().next() else { return Ok(None) };
         let id = self.frame_id(handle.goid, handle.index, &handle.frame);
-        let item = self.look(Some(handle), None, Detail::Single, |look| call_item(look, &call))?;
+        let item =
+            self.look(Some(handle), None, Detail::Single, |look| eval::call_item(&look.view, &call))?;
         Ok(Some(self.present_result(id, item)))
     }
 
@@ -217,6 +221,11 @@ impl Session {
 
 fn plain(text: String) -> t::EvaluateResponse {
     t::EvaluateResponse { result: text, ..Default::default() }
+}
+
+/// The lines that a call expression covers.
+fn lines(s: &::dispatch::Span) -> std::ops::RangeInclusive<i64> {
+    i64::from(s.line)..=i64::from(s.end_line)
 }
 
 /// True if a 1-based position lies in a call expression.

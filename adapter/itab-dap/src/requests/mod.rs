@@ -2,6 +2,7 @@
 
 pub(crate) mod binding;
 pub(crate) mod breakpoints;
+mod decode;
 mod disassemble;
 pub(crate) mod dispatch;
 pub(crate) mod evaluate;

@@ -9,8 +9,7 @@ use wire::{CancelToken, Responder, requests as rq, types as t};
 
 use crate::{
     error::Refused,
-    requests::dispatch::target_text,
-    session::{Detail, FrameHandle, Look, ScopeKind, Session, VariableHandle},
+    session::{Detail, FrameHandle, KnownCall, ScopeKind, Session, VariableHandle},
 };
 
 impl Session {
@@ -52,8 +51,11 @@ impl Session {
         let handle = self.frame(Some(frame))?;
         if *kind == ScopeKind::Dispatch {
             let calls = self.line_calls(Some(frame), ::dispatch::Scope::Line)?;
+            let dynamic = |c: &&KnownCall| c.site.kind != ::dispatch::CallKind::Static;
             return self.look(Some(&handle), None, Detail::Row, |look| {
-                calls.iter().map(|c| call_item(look, &c.site)).collect()
+                let mut rows = eval::type_arguments(&look.scope, &look.view);
+                rows.extend(calls.iter().filter(dynamic).map(|c| eval::call_item(&look.view, &c.site)));
+                rows
             });
         }
         let is_selected_top = handle.index == 0 && Some(handle.goid) == self.selected;
@@ -233,7 +235,7 @@ impl Session {
 }
 
 /// A row without a value of its own.
-pub(crate) fn note_item(like: &golang::Value, name: &str, text: &str) -> Item {
+fn note_item(like: &golang::Value, name: &str, text: &str) -> Item {
     Item {
         name: name.to_string(),
         value: golang::Value::unavailable(like.ty, text),
@@ -249,43 +251,6 @@ pub(crate) fn note_item(like: &golang::Value, name: &str, text: &str) -> Item {
         read_only: true,
         content: Content::None,
     }
-}
-
-/// A call of a line as a row: who will run, its chain as children.
-pub(crate) fn call_item(look: &Look<'_>, site: &::dispatch::CallSite) -> Item {
-    let like = golang::Value::unavailable(look.view.process.empty_interface(), "a call");
-    let links: Vec<Item> = site
-        .chain
-        .iter()
-        .map(|l| {
-            let kind = l.kind.map(|k| format!(" ({k})")).unwrap_or_default();
-            let types = match (&l.interface_type, &l.concrete_type) {
-                (Some(i), Some(c)) => format!(" {c} as {i}"),
-                _ => String::new(),
-            };
-            let mut row =
-                note_item(&like, l.role.as_str(), &format!("{}{types} {:#x}{kind}", l.name, l.address));
-            row.memory_reference = Some(l.address);
-            row.value_location = location(l.file.as_ref(), l.line);
-            row
-        })
-        .collect();
-    let what = match (&site.interface_name, &site.method) {
-        (Some(i), Some(m)) => format!("{i}.{m}"),
-        _ => site.kind.as_str().to_string(),
-    };
-    let name = site.expression.clone().unwrap_or_else(|| what.clone());
-    let reason = site.reason.as_ref().map(|r| format!(" ({r})")).unwrap_or_default();
-    let mut row = note_item(&like, &name, &format!("{what} -> {}{reason}", target_text(site)));
-    row.value_location = site.target.as_ref().and_then(|l| location(l.file.as_ref(), l.line));
-    row.named = links.len() as u64;
-    row.expandable = !links.is_empty();
-    row.content = Content::Rows(links.into());
-    row
-}
-
-fn location(file: Option<&Arc<str>>, line: Option<u32>) -> Option<eval::SourceLocation> {
-    Some(eval::SourceLocation { file: Arc::clone(file?), line: line? })
 }
 
 fn presentation_hint(item: &Item) -> Option<t::VariablePresentationHint> {

@@ -22,7 +22,7 @@ type Incomplete = Option<String>;
 pub(crate) struct TableFilter {
     pub(crate) interface: Option<String>,
     pub(crate) concrete: Option<String>,
-    pub(crate) only_new: bool,
+    pub(crate) since: Option<itab::Since>,
     pub(crate) negative: bool,
 }
 
@@ -45,11 +45,21 @@ impl Session {
             .filter(|(r, new)| {
                 fits(&filter.interface, &r.interface_type)
                     && fits(&filter.concrete, &r.concrete_type)
-                    && (!filter.only_new || *new)
+                    && match &filter.since {
+                        None => true,
+                        // What the linker made was there before the program.
+                        Some(itab::Since::Start) => !r.is_static,
+                        Some(_) => *new,
+                    }
                     && (filter.negative || !r.itab.negative)
             })
             .collect();
-        Ok((rows, table.incomplete))
+        let unknown = filter.since == Some(itab::Since::LastStop) && self.known_itabs.is_none();
+        let unknown = unknown.then(|| {
+            "nobody asked for the table before this stop: from now on it is compared with the stop before"
+                .to_string()
+        });
+        Ok((rows, table.incomplete.or(unknown)))
     }
 
     /// The program runs on: what is in the table now is old at the next stop. Only kept once somebody has asked for the table.
@@ -65,10 +75,14 @@ impl Session {
 
     pub(crate) fn on_itab_table(&mut self, a: itab::TableArguments, r: Responder<itab::Table>) {
         self.itabs_asked = true;
+        if let Some(itab::Since::Other(other)) = &a.since {
+            let why = format!("since {other:?} is neither \"start\" nor \"lastStop\"");
+            return r.answer(Err(Refused::Dispatch(why).into()));
+        }
         let filter = TableFilter {
             interface: a.interface,
             concrete: a.concrete,
-            only_new: a.since == Some(itab::Since::LastStop),
+            since: a.since,
             negative: a.negative == Some(true),
         };
         let body = self.itab_rows(&filter).map(|(rows, incomplete)| {
@@ -198,27 +212,18 @@ pub(crate) fn find_type(engine: &Engine, process: &Process<'_>, name: &str) -> R
     if let Some(id) = process.image.find_type(name).or_else(|| process.linked_type(name)) {
         return Ok(id);
     }
-    let found = process.image.find_types_short(name);
+    let mut found = process.image.find_types_short(name);
+    if found.is_empty() {
+        found = engine.types_named(process.image, process.mem, name);
+    }
     match found.as_slice() {
-        [] => in_itabs(engine, process, name).ok_or_else(|| {
-            format!("there is no type {name} in the program (write it with its package: io.Writer, *main.T)")
-        }),
+        [] => Err(format!(
+            "there is no type {name} in the program (write it with its package: io.Writer, *main.T)"
+        )),
         [one] => Ok(*one),
         several => {
             let names: Vec<String> = several.iter().map(|t| process.qualified_name(*t)).collect();
             Err(format!("{name} is ambiguous: {}", names.join(", ")))
         }
     }
-}
-
-/// In a stripped program: a named type that some itab joins.
-fn in_itabs(engine: &Engine, process: &Process<'_>, name: &str) -> Option<TypeId> {
-    let rows = engine.itab_table(process.image, process.mem).rows;
-    rows.iter().find_map(|r| {
-        if r.interface_type == name {
-            Some(TypeId::Runtime(r.itab.inter))
-        } else {
-            (r.concrete_type == name).then_some(TypeId::Runtime(r.itab.typ))
-        }
-    })
 }

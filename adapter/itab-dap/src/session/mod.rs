@@ -30,7 +30,7 @@ pub(crate) use self::{
     calls::KnownCall,
     exceptions::KNOWN_FILTERS,
     handles::Handles,
-    look::{Detail, Look},
+    look::Detail,
     stepping::describe,
     stop::{Exception, Reason, Reported},
     view::{FrameHandle, ScopeKind, VariableHandle, stack_source},

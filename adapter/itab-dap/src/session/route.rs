@@ -63,6 +63,8 @@ routes! {
     itab::DispatchStep, Stopped, |s, a, r| s.on_itab_dispatch_step(a, r);
     itab::Table, Stopped, |s, a, r| s.on_itab_table(a, r);
     itab::Implementers, Stopped, |s, a, r| s.on_itab_implementers(a, r);
+    itab::Decode, Stopped, |s, a, r| s.on_itab_decode(a, r);
+    itab::Pointee, Stopped, |s, a, r| s.on_itab_pointee(a, r);
     itab::Methods, Stopped, |s, a, r| s.on_itab_methods(a, r);
     itab::BreakOnMethod, Program, |s, a, r| s.on_itab_break_on_method(a, r);
 }

@@ -257,6 +257,9 @@ pub struct PointeeResponse {
     pub goroutine: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame: Option<i64>,
+    /// The variable of that frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
     /// `0x` address of the heap object's start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
