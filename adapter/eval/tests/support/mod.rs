@@ -147,7 +147,10 @@ pub(crate) fn outcome(text: &str, names: &eval::Names<'_>, scope: &eval::Scope<'
         Ok(Evaluated::Value(v)) => format!("{}\t{}", process.display_name(v.ty), show(process, &v, 12)),
         Ok(Evaluated::Nil) => "nil".into(),
         Ok(Evaluated::Text(t)) => t,
-        Ok(Evaluated::Place(place)) => place.text.clone(),
+        Ok(Evaluated::Place(place)) => {
+            let symbol = place.symbol.as_ref().map_or_else(String::new, |(name, _)| format!(" {name}"));
+            format!("{}{symbol}", place.region.as_str())
+        }
         Ok(Evaluated::Type(t)) => format!("type {}", process.display_name(t)),
         Ok(Evaluated::Function(f)) => format!("func {}", f.name),
         Ok(Evaluated::Itab(addr)) => match process.image.itab(addr, process.mem) {

@@ -154,7 +154,7 @@ fn in_executable(p: &Process<'_>, region: image::Region, addr: u64) -> Whereabou
     w.symbol = match region {
         Region::Text => function(p, addr),
         Region::ReadOnly => descriptor(p, addr).or_else(|| linked(p, addr)),
-        _ => p.image.global_at(addr).map(|(name, start, _)| (name, addr.wrapping_sub(start))),
+        _ => p.image.global_at(addr).map(|(name, start, _)| (names::short(&name), addr.wrapping_sub(start))),
     };
     if let Some((name, offset)) = &w.symbol {
         w.text = format!("{what}: {name}{}", plus(*offset));
@@ -175,7 +175,7 @@ fn function(p: &Process<'_>, addr: u64) -> Option<(String, u64)> {
 }
 
 fn linked(p: &Process<'_>, addr: u64) -> Option<(String, u64)> {
-    p.image.symbol_at(addr).map(|(name, offset)| (names::unescape(&name), offset))
+    p.image.symbol_at(addr).map(|(name, offset)| (names::short(&names::unescape(&name)), offset))
 }
 
 /// Type descriptors and itabs have names also where there are no symbols.
