@@ -79,7 +79,7 @@ fn beyond_go() {
         ("where(&shapes.Count)", "data shapes.Count"),
         ("where(fn)", "text strings.ToUpper"),
         ("where(nilp)", "unmapped"),
-        ("where(pp)", "heap"),
+        ("where(pp)", "data"),
         ("where(12)", "unmapped"),
         // Functions and methods as values.
         ("sq.Area", "func example.com/oracle/shapes.(*Square).Area"),
