@@ -17,7 +17,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("image", &["machine"]),
     ("target", &["machine", "rsp"]),
     ("golang", &["machine", "image"]),
-    ("dispatch", &["machine", "image", "golang"]),
+    ("dispatch", &["machine", "expr", "image", "golang"]),
     ("eval", &["machine", "expr", "image", "golang", "dispatch"]),
     ("itab-dap", &["machine", "wire", "expr", "image", "target", "golang", "dispatch", "eval"]),
 ];

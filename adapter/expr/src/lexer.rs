@@ -26,7 +26,8 @@ pub enum TokenKind {
     End,
 }
 
-const KEYWORDS: [&str; 25] = [
+/// The keywords of Go.
+pub const KEYWORDS: [&str; 25] = [
     "break",
     "case",
     "chan",
@@ -54,8 +55,8 @@ const KEYWORDS: [&str; 25] = [
     "var",
 ];
 
-/// Longest first, so that the first match is the token.
-const MARKS: [&str; 47] = [
+/// Operators and punctuation, longest first, so that the first match is the token.
+pub const MARKS: [&str; 47] = [
     "&^=", "<<=", ">>=", "...", "&&", "||", "<-", "++", "--", "==", "!=", "<=", ">=", ":=", "+=", "-=", "*=",
     "/=", "%=", "&=", "|=", "^=", "<<", ">>", "&^", "+", "-", "*", "/", "%", "&", "|", "^", "<", ">", "=",
     "!", "(", ")", "[", "]", "{", "}", ",", ";", ".", ":",
@@ -154,17 +155,7 @@ impl Lexer<'_> {
     /// Takes what may belong to a number, then has it read as a whole: `0x1p-2`, `1_000`, `1e+9i`, `0b12` (an error).
     fn number(&mut self) -> TokenKind {
         let start = self.at;
-        let hex = matches!(self.rest().get(..2), Some("0x" | "0X"));
-        let mut previous = ' ';
-        while let Some(c) = self.peek() {
-            let exponent = if hex { matches!(previous, 'p' | 'P') } else { matches!(previous, 'e' | 'E') };
-            let signed = matches!(c, '+' | '-') && exponent;
-            if !(c.is_alphanumeric() || c == '_' || c == '.' || signed) {
-                break;
-            }
-            previous = c;
-            self.at += c.len_utf8();
-        }
+        self.at += number_length(self.rest());
         match constant::parse_number(self.text.get(start..self.at).unwrap_or("")) {
             Ok(n) => TokenKind::Number(n),
             Err(why) => TokenKind::Bad(why),
@@ -287,6 +278,21 @@ impl Lexer<'_> {
             _ => Err(format!("escape needs {count} digits of base {base}")),
         }
     }
+}
+
+/// How much of `rest`, which begins with a digit or a dot and a digit, may belong to the number; it needn't be a good one.
+pub fn number_length(rest: &str) -> usize {
+    let hex = matches!(rest.get(..2), Some("0x" | "0X"));
+    let mut previous = ' ';
+    for (at, c) in rest.char_indices() {
+        let exponent = if hex { matches!(previous, 'p' | 'P') } else { matches!(previous, 'e' | 'E') };
+        let signed = matches!(c, '+' | '-') && exponent;
+        if !(c.is_alphanumeric() || c == '_' || c == '.' || signed) {
+            return at;
+        }
+        previous = c;
+    }
+    rest.len()
 }
 
 enum Escape {

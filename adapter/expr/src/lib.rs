@@ -15,7 +15,7 @@ mod types;
 pub use ast::{BinaryOp, ChanDir, Element, Node, NodeKind, Param, Statement, UnaryOp};
 pub use constant::{Constant, ConstantError, ConstantKind};
 pub use hit::HitCondition;
-pub use lexer::{Token, TokenKind, tokens};
+pub use lexer::{KEYWORDS, MARKS, Token, TokenKind, number_length, tokens};
 pub use parser::{MAX_DEPTH, Parsed, parse, parse_statement};
 pub use template::{Segment, Template};
 

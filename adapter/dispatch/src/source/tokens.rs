@@ -1,4 +1,4 @@
-//! Go's tokens (spec, "Lexical elements") with automatic semicolons.
+//! Go's tokens (spec, "Lexical elements") with automatic semicolons and positions; keywords, operators and numbers are those of `expr`.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -23,34 +23,6 @@ pub(super) struct Token<'a> {
     /// An automatic semicolon.
     pub(super) automatic: bool,
 }
-
-const KEYWORDS: [&str; 25] = [
-    "break",
-    "case",
-    "chan",
-    "const",
-    "continue",
-    "default",
-    "defer",
-    "else",
-    "fallthrough",
-    "for",
-    "func",
-    "go",
-    "goto",
-    "if",
-    "import",
-    "interface",
-    "map",
-    "package",
-    "range",
-    "return",
-    "select",
-    "struct",
-    "switch",
-    "type",
-    "var",
-];
 
 pub(super) struct Tokens<'a> {
     text: &'a str,
@@ -153,15 +125,20 @@ impl<'a> Iterator for Tokens<'a> {
         let word = |c: char| c == '_' || c.is_alphanumeric();
         let (kind, len) = match first {
             '"' | '`' | '\'' => (Kind::Literal, self.string(first as u8)),
-            c if c.is_ascii_digit() => (Kind::Literal, number(rest)),
-            '.' if rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit) => (Kind::Literal, number(rest)),
+            c if c.is_ascii_digit() => (Kind::Literal, expr::number_length(rest)),
+            '.' if rest.as_bytes().get(1).is_some_and(u8::is_ascii_digit) => {
+                (Kind::Literal, expr::number_length(rest))
+            }
             c if word(c) => {
                 let n = rest.find(|c: char| !word(c)).unwrap_or(rest.len());
-                let keyword = rest.get(..n).is_some_and(|w| KEYWORDS.contains(&w));
+                let keyword = rest.get(..n).is_some_and(|w| expr::KEYWORDS.contains(&w));
                 (if keyword { Kind::Keyword } else { Kind::Ident }, n)
             }
             ';' => (Kind::Semi, 1),
-            c => (Kind::Op, operator(rest).unwrap_or(c.len_utf8())),
+            c => {
+                let mark = expr::MARKS.iter().find(|m| rest.starts_with(**m));
+                (Kind::Op, mark.map_or(c.len_utf8(), |m| m.len()))
+            }
         };
         let len = len.max(first.len_utf8()).min(rest.len());
         let t = self.token(kind, len);
@@ -174,33 +151,4 @@ impl<'a> Iterator for Tokens<'a> {
         self.skip(len);
         Some(t)
     }
-}
-
-fn number(rest: &str) -> usize {
-    let bytes = rest.as_bytes();
-    let mut i = 1;
-    while let Some(b) = bytes.get(i) {
-        let exponent = matches!(bytes.get(i - 1), Some(b'e' | b'E' | b'p' | b'P'));
-        let hex = rest.starts_with("0x") || rest.starts_with("0X");
-        let sign =
-            matches!(b, b'+' | b'-') && exponent && (!hex || matches!(bytes.get(i - 1), Some(b'p' | b'P')));
-        if b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_') || sign {
-            i += 1;
-        } else {
-            break;
-        }
-    }
-    i
-}
-
-fn operator(rest: &str) -> Option<usize> {
-    const THREE: [&str; 5] = ["<<=", ">>=", "&^=", "...", "&^ "];
-    const TWO: [&str; 21] = [
-        "<<", ">>", "&^", "+=", "-=", "*=", "/=", "%=", "&=", "|=", "^=", "&&", "||", "<-", "++", "--", "==",
-        "!=", "<=", ">=", ":=",
-    ];
-    if THREE.iter().take(4).any(|o| rest.starts_with(o)) {
-        return Some(3);
-    }
-    TWO.iter().any(|o| rest.starts_with(o)).then_some(2)
 }
