@@ -49,7 +49,9 @@ const RELAY: &str = r#"#!/usr/bin/env python3
 import os, socket, subprocess, sys, threading, time
 arguments = sys.argv[1:]
 die = float(os.environ.get("RELAY_DIES", "0"))
-real = "/usr/bin/gdbserver"
+ours = os.path.dirname(os.path.abspath(sys.argv[0]))
+folders = [folder for folder in os.environ["PATH"].split(os.pathsep) if folder and os.path.abspath(folder) != ours]
+real = next(p for p in (os.path.join(folder, "gdbserver") for folder in folders) if os.access(p, os.X_OK))
 def pump(read, write, size):
     try:
         while True:
