@@ -124,3 +124,84 @@ fn children_and_their_names() {
     assert_eq!(names.iter().filter(|row| row.0 == 990).count(), 10);
     session.client.end();
 }
+
+/// Intrinsics, the commands' rules, and what is refused with a sentence.
+#[test]
+fn intrinsics_and_rules_of_the_console() {
+    let fixture = debug("interfaces");
+    let path = fixture.path();
+    let line = fixture.line("stop basics");
+    let mut session = Session::launch(&launch(&fixture, "auto"), &[(&path, &[line])]);
+    let stop = session.stopped();
+    session.frames(stop.thread);
+    for (expression, value) in [
+        ("typeof(square)", "*main.Square"),
+        ("typeof(square) == *main.Square", "true"),
+        ("typeof(square) == *gzip.Writer", "false"),
+        ("typeof(nilShape) == *main.Square", "false"),
+        ("typeof(nilShape) == nil", "true"),
+        ("itab(square)", "*main.Square as main.Shape, 2 methods"),
+        ("itab(nilShape)", "nil"),
+        ("where(nilShape)", "nil"),
+        ("where(itab(square))", "read-only data: itab of *main.Square as main.Shape"),
+    ] {
+        assert_eq!(session.text(expression), value, "{expression}");
+    }
+    let place = session.eval("where(&n)").expect("where");
+    let names: Vec<String> = session.children(place.reference).into_iter().map(|c| c.name).collect();
+    assert_eq!(names, ["region", "address", "object", "size", "sizeClass", "free"], "{}", place.value);
+    for (command, text) in [
+        (":nosuch", "there is no command"),
+        ("-exec info registers", "no command line of its own"),
+        ("iface 0x10", "0x10 is not two readable words (not mapped)"),
+        ("itab 0x10", "0x10 is not an itab"),
+        ("itab number", "has no itab, only a type"),
+        ("where", "write where EXPR"),
+        ("disass -x", "write disass"),
+    ] {
+        for context in ["repl", ""] {
+            match session.eval_in(command, context) {
+                Err(failure) => assert!(failure.message.contains(text), "{command}: {failure:?}"),
+                Ok(answer) => assert!(command == "itab number", "{command}: {}", answer.value),
+            }
+        }
+    }
+    let one = session.eval_in("itab square", "").expect("one line").value;
+    assert!(!one.contains('\n') && one.contains(" | interface: main.Shape | "), "{one}");
+    session.client.end();
+}
+
+/// In generic code the scope `Dispatch` begins with the real types; hovers see who runs.
+#[test]
+fn the_scope_dispatch() {
+    let fixture = debug("dispatch");
+    let path = fixture.path();
+    let marks = [fixture.line("Repo.Area"), fixture.line("both"), fixture.line("apply")];
+    let mut session = Session::launch(&launch(&fixture, "auto"), &[(&path, &marks)]);
+    for _ in 0..3 {
+        let stop = session.stopped();
+        let (function, line) = session.place(stop.thread);
+        let scope = session.scope("Dispatch").expect("Dispatch");
+        assert_eq!(scope["expensive"], json!(true));
+        let rows = session.children(scope["variablesReference"].as_i64().unwrap_or(0));
+        let shown: Vec<String> = rows.iter().map(|r| format!("{}: {}", r.name, r.value)).collect();
+        if line == marks[0] {
+            assert_eq!(shown, ["T: string"], "{function}");
+        } else if line == marks[1] {
+            let square = "a.Area: main.Shape.Area -> main.(*Square).Area";
+            assert_eq!(shown, [square, "b.Area: main.Shape.Area -> main.Circle.Area"]);
+            let chain: Vec<String> =
+                session.children(rows[1].reference).into_iter().map(|r| r.name).collect();
+            assert_eq!(chain, ["itab", "entry", "wrapper", "body"]);
+            let code = session.eval_in("disass", "repl").expect("disass").value;
+            assert!(code.contains("call main.Shape.Area -> main.(*Square).Area"), "{code}");
+        } else {
+            assert_eq!(shown, ["f: closure -> main.main.func1"]);
+            let f = session.eval_in("f", "hover").expect("f");
+            let names: Vec<String> = session.children(f.reference).into_iter().map(|r| r.name).collect();
+            assert_eq!(names, ["factor", "body"], "{}", f.value);
+        }
+        session.client.ok("continue", json!({"threadId": stop.thread}));
+    }
+    session.client.end();
+}
