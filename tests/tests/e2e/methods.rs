@@ -108,6 +108,32 @@ fn interfaces_that_embed_each_other() {
     }
 }
 
+/// Breakpoints that come before the launch bind when there is a program.
+#[test]
+fn before_the_launch() {
+    let fixture = debug("methods");
+    let launch = launch(&fixture, "auto");
+    let mut client = e2e::Client::start_with(&launch.options);
+    client.ok("initialize", launch.client.clone());
+    let mut session = Session { client, frame: None };
+    let answers = set(&mut session, json!([{"name": "main.Shape.Area"}, {"name": "main.nosuch"}]));
+    assert!(answers.iter().all(|b| b["verified"] == json!(false)), "{answers:?}");
+    let seq = session.client.send("launch", launch.arguments.clone());
+    session.client.event("initialized");
+    session.client.answer(seq).expect("a launch");
+    let event = session.client.event("breakpoint");
+    assert_eq!(
+        (&event["body"]["reason"], &event["body"]["breakpoint"]["verified"]),
+        (&json!("changed"), &json!(true))
+    );
+    assert_eq!(event["body"]["breakpoint"]["id"], answers[0]["id"]);
+    session.configured();
+    let (hits, _, counted) = hits(&mut session);
+    let expected: i64 = counted.iter().filter(|(name, _)| name.ends_with(".Area")).map(|(_, n)| *n).sum();
+    assert_eq!(hits.values().sum::<i64>(), expected);
+    session.client.end();
+}
+
 /// `(TYPE)`: the type in the itab decides, or the receiver's of a direct call.
 #[test]
 fn one_concrete_type() {

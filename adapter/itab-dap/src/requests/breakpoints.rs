@@ -150,6 +150,26 @@ impl Session {
         answers.iter().map(|id| self.present_breakpoint(*id)).collect()
     }
 
+    /// There is a program now: breakpoints that were set before get their places, and the client is told.
+    pub(crate) fn bind_early_breakpoints(&mut self) {
+        let early: Vec<BreakpointId> =
+            self.breakpoints.iter().filter(|b| !b.verified() && b.watch.is_none()).map(|b| b.id).collect();
+        for id in early {
+            let Some(old) = self.breakpoints.remove(id) else { continue };
+            let (place, options) = (old.place.clone(), old.options.clone());
+            let duplicate = self.breakpoints.iter().any(|b| b.place == place && b.options == options);
+            let b = if duplicate { old } else { self.make_breakpoint(id, place, options) };
+            self.breakpoints.insert(b);
+            if duplicate {
+                continue;
+            }
+            self.arm_user(id);
+            let breakpoint = self.present_breakpoint(id);
+            self.event(t::BreakpointEvent { reason: "changed".into(), breakpoint });
+        }
+        self.arm_itab_watch();
+    }
+
     /// Runs `f` with the program stopped: a running one is interrupted for it and goes on.
     pub(crate) fn with_program_stopped(&mut self, f: impl FnOnce(&mut Session)) {
         if self.state != State::Running || self.inferior.is_none() {

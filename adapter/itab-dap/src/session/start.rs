@@ -278,6 +278,7 @@ impl Session {
         self.inferior = Some(inferior);
         self.state = State::Configuring;
         self.arm_exception_breakpoints();
+        self.bind_early_breakpoints();
         Ok(())
     }
 }
