@@ -152,9 +152,7 @@ impl Session {
                 s.breakpoints.remove(*id);
             }
             s.disarm_users(&old);
-            for id in &fresh {
-                s.arm_user(*id);
-            }
+            s.arm_users(&fresh);
         });
         answers.iter().map(|id| self.present_breakpoint(*id)).collect()
     }
@@ -179,7 +177,7 @@ impl Session {
             return Err(why.clone());
         }
         self.breakpoints.insert(b);
-        self.with_program_stopped(|s| s.arm_user(id));
+        self.with_program_stopped(|s| s.arm_users(&[id]));
         let shown = self.present_breakpoint(id);
         self.event(t::BreakpointEvent { reason: "new".into(), breakpoint: shown.clone() });
         let place = shown.source.and_then(|s| s.path).unwrap_or_default();
@@ -289,30 +287,37 @@ impl Session {
         })
     }
 
-    fn arm_user(&mut self, id: BreakpointId) {
+    /// Writes breakpoints. Of one that has several addresses those that the target takes are kept.
+    fn arm_users(&mut self, ids: &[BreakpointId]) {
         let Some(inf) = self.inferior.as_mut() else { return };
-        let Some(b) = self.breakpoints.get_mut(id) else { return };
-        let mut failed = None;
-        b.addrs.retain(|addr| match inf.arm(*addr, Owner::User(id)) {
-            Ok(()) => true,
-            Err(e) => {
-                failed = Some(e.to_string());
-                false
+        let found = ids.iter().filter_map(|id| self.breakpoints.get(*id));
+        let wanted: Vec<(u64, Owner)> =
+            found.flat_map(|b| b.addrs.iter().map(|addr| (*addr, Owner::User(b.id)))).collect();
+        let result = inf.arm(&wanted);
+        for id in ids {
+            let Some(b) = self.breakpoints.get_mut(*id) else { continue };
+            let failed = match &result {
+                Ok(refused) => {
+                    let why =
+                        |addr: &u64| refused.iter().find(|r| r.addr == *addr).map(|r| r.why.to_string());
+                    let failed = b.addrs.iter().find_map(why);
+                    b.addrs.retain(|addr| why(addr).is_none());
+                    failed
+                }
+                Err(e) => {
+                    b.addrs.clear();
+                    Some(e.to_string())
+                }
+            };
+            if b.addrs.is_empty() {
+                b.message = b.message.take().or(failed);
             }
-        });
-        if b.addrs.is_empty() {
-            b.message = b.message.take().or(failed);
         }
     }
 
     fn disarm_users(&mut self, ids: &[BreakpointId]) {
-        if ids.is_empty() {
-            return;
-        }
-        if let Some(inf) = self.inferior.as_mut()
-            && let Err(e) = inf.disarm_where(|o| matches!(o, Owner::User(id) if ids.contains(&id)))
-        {
-            self.console(&format!("A breakpoint could not be removed: {e}"));
+        if let Some(inf) = self.inferior.as_mut() {
+            inf.disarm_where(|o| matches!(o, Owner::User(id) if ids.contains(&id)));
         }
     }
 

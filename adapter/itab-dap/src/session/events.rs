@@ -165,7 +165,7 @@ impl Session {
         match which {
             Internal::Entry => {
                 if let Some(inf) = self.inferior.as_mut() {
-                    let _gone = inf.disarm_where(|o| o == Owner::Internal(Internal::Entry));
+                    inf.disarm_where(|o| o == Owner::Internal(Internal::Entry));
                 }
                 Some(Reported::new(Reason::Entry, goid))
             }

@@ -36,22 +36,20 @@ impl Session {
             (Internal::AnyPanic, wanted("panic"), &["runtime.gopanic"][..]),
         ];
         let Some(inf) = self.inferior.as_mut() else { return };
-        if let Err(e) = inf.disarm_where(|o| matches!(o, Owner::Internal(i) if i != Internal::Entry)) {
-            tracing::warn!("an exception breakpoint could not be removed: {e}");
-        }
-        for (which, on, names) in groups {
-            if !on {
-                continue;
+        inf.disarm_where(|o| matches!(o, Owner::Internal(i) if i != Internal::Entry));
+        let mut armed = Vec::new();
+        for (which, _, names) in groups.iter().filter(|(_, on, _)| *on) {
+            for f in names.iter().flat_map(|name| inf.image.functions().by_name(name)) {
+                armed.push((f.prologue_end(), Owner::Internal(*which)));
             }
-            for name in names {
-                let addrs: Vec<u64> =
-                    inf.image.functions().by_name(name).iter().map(|f| f.prologue_end()).collect();
-                for addr in addrs {
-                    if let Err(e) = inf.arm(addr, Owner::Internal(which)) {
-                        tracing::warn!("{name}: {e}");
-                    }
+        }
+        match inf.arm(&armed) {
+            Ok(refused) => {
+                for r in refused {
+                    tracing::warn!("exception breakpoint at {:#x}: {}", r.addr, r.why);
                 }
             }
+            Err(e) => tracing::warn!("exception breakpoints: {e}"),
         }
     }
 
