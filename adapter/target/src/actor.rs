@@ -1,17 +1,17 @@
-//! A back end lives on a thread of its own (ptrace demands it; a server's answers need a reader). The session's calls are jobs
+//! A back end lives on a thread of its own (ptrace demands it; a server's stops need a reader). The session's calls are jobs
 //! sent to that thread and waited for; what happens by itself goes to the event channel.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, os::fd::RawFd, sync::Arc, time::Duration};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use machine::{Arch, Memory, Regs};
 
 use crate::{
-    Plan, StepOver, Target, TargetError, Tid,
+    NotChanged, Plan, StepOver, Target, TargetError, Tid,
     keeper::{DYING, Keeper},
     memory::ProcMemory,
     output::Emitter,
-    process,
+    process::{self, Wake},
 };
 
 /// What runs on the back end's thread.
@@ -20,11 +20,11 @@ pub(crate) type Job<D> = Box<dyn FnOnce(&mut D) + Send>;
 /// The work of one back end. All calls come on its own thread; all but `interrupt` and `kill` while the program is stopped.
 pub(crate) trait Driver: 'static {
     fn threads(&mut self) -> Result<Vec<Tid>, TargetError>;
-    fn read_regs(&mut self, tid: Tid) -> Result<Regs, TargetError>;
+    fn read_regs(&mut self, tids: &[Tid]) -> Result<Vec<(Tid, Regs)>, TargetError>;
     fn write_regs(&mut self, tid: Tid, regs: &Regs) -> Result<(), TargetError>;
     fn write_memory(&mut self, addr: u64, bytes: &[u8]) -> Result<(), TargetError>;
-    fn set_breakpoint(&mut self, addr: u64) -> Result<(), TargetError>;
-    fn clear_breakpoint(&mut self, addr: u64) -> Result<(), TargetError>;
+    /// `clear`: armed ones, `set`: others; no address twice.
+    fn change_breakpoints(&mut self, clear: &[u64], set: &[u64]) -> Result<Vec<NotChanged>, TargetError>;
     fn resume(&mut self, plan: &Plan) -> Result<(), TargetError>;
     fn step_over(&mut self, tid: Tid, deadline: Duration) -> Result<StepOver, TargetError>;
     fn interrupt(&mut self) -> Result<(), TargetError>;
@@ -34,7 +34,7 @@ pub(crate) trait Driver: 'static {
 
 /// The session's end of a back end's thread.
 pub(crate) struct Handle<D> {
-    pub(crate) jobs: Sender<Job<D>>,
+    pub(crate) jobs: Jobs<D>,
     /// Waited for after `jobs` is dropped.
     pub(crate) _ending: Ending,
     /// Of a launched program. Dropped last: nothing of it is left then.
@@ -67,9 +67,68 @@ impl<D> Drop for Handle<D> {
     }
 }
 
-/// A queue of jobs: the session sends one at a time and waits.
-pub(crate) fn queue<D>() -> (Sender<Job<D>>, Receiver<Job<D>>) {
-    bounded(4)
+/// The session's end of the queue of jobs: it sends one at a time and waits. The driver is woken for each, and when this is dropped.
+pub(crate) struct Jobs<D> {
+    queue: Option<Sender<Job<D>>>,
+    wake: Arc<Wake>,
+}
+
+impl<D> Jobs<D> {
+    fn send(&self, job: Job<D>) -> Result<(), TargetError> {
+        self.queue.as_ref().and_then(|q| q.send(job).ok()).ok_or(TargetError::Ended)?;
+        self.wake.wake();
+        Ok(())
+    }
+}
+
+impl<D> Drop for Jobs<D> {
+    fn drop(&mut self) {
+        self.queue = None;
+        self.wake.wake();
+    }
+}
+
+/// The driver's end of the queue.
+pub(crate) struct Inbox<D> {
+    queue: Receiver<Job<D>>,
+    wake: Arc<Wake>,
+}
+
+/// The session has dropped its end.
+pub(crate) struct Gone;
+
+impl<D> Inbox<D> {
+    /// A job that waits.
+    pub(crate) fn next(&self) -> Result<Option<Job<D>>, Gone> {
+        match self.queue.try_recv() {
+            Ok(job) => Ok(Some(job)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(Gone),
+        }
+    }
+
+    /// For `poll`: readable when there may be something new.
+    pub(crate) fn fd(&self) -> RawFd {
+        self.wake.fd()
+    }
+
+    /// To be called before looking for what is new.
+    pub(crate) fn awake(&self) {
+        self.wake.clear();
+    }
+
+    /// Does what is asked until the session drops its end.
+    pub(crate) fn serve(&self, driver: &mut D) {
+        for job in &self.queue {
+            job(driver);
+        }
+    }
+}
+
+/// A queue of jobs; `wake` is what its driver waits for.
+pub(crate) fn queue<D>(wake: Arc<Wake>) -> (Jobs<D>, Inbox<D>) {
+    let (tx, rx) = bounded(4);
+    (Jobs { queue: Some(tx), wake: Arc::clone(&wake) }, Inbox { queue: rx, wake })
 }
 
 impl<D: Driver> Handle<D> {
@@ -81,7 +140,7 @@ impl<D: Driver> Handle<D> {
         let job: Job<D> = Box::new(move |d| {
             let _session_gone = tx.send(f(d));
         });
-        self.jobs.send(job).map_err(|_| TargetError::Ended)?;
+        self.jobs.send(job)?;
         rx.recv().map_err(|_| TargetError::Ended)?
     }
 }
@@ -103,8 +162,9 @@ impl<D: Driver> Target for Handle<D> {
         self.call(Driver::threads)
     }
 
-    fn read_regs(&mut self, tid: Tid) -> Result<Regs, TargetError> {
-        self.call(move |d| d.read_regs(tid))
+    fn read_all_regs(&mut self, tids: &[Tid]) -> Result<Vec<(Tid, Regs)>, TargetError> {
+        let tids = tids.to_vec();
+        self.call(move |d| d.read_regs(&tids))
     }
 
     fn write_regs(&mut self, tid: Tid, regs: &Regs) -> Result<(), TargetError> {
@@ -123,18 +183,16 @@ impl<D: Driver> Target for Handle<D> {
         Ok(())
     }
 
-    fn set_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
-        if self.has_breakpoint(addr) {
-            return Ok(());
+    fn change_breakpoints(&mut self, clear: &[u64], set: &[u64]) -> Result<Vec<NotChanged>, TargetError> {
+        let change = |list: &[u64], armed: bool| {
+            let unique: BTreeSet<u64> = list.iter().copied().collect();
+            unique.into_iter().filter(|a| self.has_breakpoint(*a) == armed).collect::<Vec<u64>>()
+        };
+        let (clear, set) = (change(clear, true), change(set, false));
+        if clear.is_empty() && set.is_empty() {
+            return Ok(Vec::new());
         }
-        self.call(move |d| d.set_breakpoint(addr))
-    }
-
-    fn clear_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
-        if !self.has_breakpoint(addr) {
-            return Ok(());
-        }
-        self.call(move |d| d.clear_breakpoint(addr))
+        self.call(move |d| d.change_breakpoints(&clear, &set))
     }
 
     fn has_breakpoint(&self, addr: u64) -> bool {

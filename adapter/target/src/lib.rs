@@ -30,7 +30,8 @@ pub use error::TargetError;
 pub use keeper::{Untraced, run_untraced};
 pub use process::at_entry;
 pub use types::{
-    Action, BackendChoice, Event, LaunchSpec, Output, Plan, Signal, Stdin, StepOver, Stop, Stream, Tid, Why,
+    Action, BackendChoice, Event, LaunchSpec, NotChanged, Output, Plan, Signal, Stdin, StepOver, Stop,
+    Stream, Tid, Why,
 };
 
 /// One traced process. All-stop: between [`Event::Stopped`] and [`Target::resume`] no thread of it runs.
@@ -42,8 +43,13 @@ pub trait Target: Send {
     /// "gdbserver 13.1", "native ptrace".
     fn description(&self) -> String;
     fn threads(&mut self) -> Result<Vec<Tid>, TargetError>;
-    /// Needs a stopped process. General registers, flags, fs_base, orig_rax and XMM0-15.
-    fn read_regs(&mut self, tid: Tid) -> Result<Regs, TargetError>;
+    /// Needs a stopped process. General registers, flags, fs_base, orig_rax and XMM0-15 of each thread that still lives.
+    fn read_all_regs(&mut self, tids: &[Tid]) -> Result<Vec<(Tid, Regs)>, TargetError>;
+    /// The same of one thread.
+    fn read_regs(&mut self, tid: Tid) -> Result<Regs, TargetError> {
+        let found = self.read_all_regs(&[tid])?.into_iter().next();
+        found.map(|(_, regs)| regs).ok_or(TargetError::NoSuchThread(tid))
+    }
     /// Writes the known registers as a set. A changed pc keeps the kernel from restarting a system call that the thread was stopped in;
     /// writing the registers back that were read before restores that too.
     fn write_regs(&mut self, tid: Tid, regs: &Regs) -> Result<(), TargetError>;
@@ -51,10 +57,9 @@ pub trait Target: Send {
     fn memory(&self) -> Arc<dyn Memory>;
     /// Also writes read-only pages. Under a breakpoint the byte takes effect when the breakpoint goes.
     fn write_memory(&mut self, addr: u64, bytes: &[u8]) -> Result<(), TargetError>;
-    /// Idempotent; error at once if not mapped.
-    fn set_breakpoint(&mut self, addr: u64) -> Result<(), TargetError>;
-    /// Idempotent.
-    fn clear_breakpoint(&mut self, addr: u64) -> Result<(), TargetError>;
+    /// Takes breakpoints out and puts others in, in as few exchanges with the debugger as it can. Idempotent. An address that is refused
+    /// (not mapped) is returned with the reason and stays as it was; all others are done.
+    fn change_breakpoints(&mut self, clear: &[u64], set: &[u64]) -> Result<Vec<NotChanged>, TargetError>;
     fn has_breakpoint(&self, addr: u64) -> bool;
     /// A thread that is to run on from a breakpoint must have been stepped over it, else it hits again.
     fn resume(&mut self, plan: &Plan) -> Result<(), TargetError>;

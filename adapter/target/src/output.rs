@@ -8,12 +8,12 @@ use std::{
     os::fd::{AsRawFd, OwnedFd},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError, bounded, unbounded};
 
 use crate::{
     Event, Stream, TargetError,
@@ -25,12 +25,14 @@ const CHUNK: usize = 64 << 10;
 /// How long a writer that has ended may take to close the pipe (its last descriptor goes a moment before its entry does).
 const CLOSING_MS: i32 = 20;
 
-/// The way to the session. [`Emitter::send`] waits for room, [`Emitter::post`] never does: what a back end reports goes through a courier
+/// The way to the session. [`Emitter::send`] waits for room, [`Emitter::post`] never does: where there is none, what a back end reports goes through a courier
 /// thread, because the session may at that moment wait for the back end instead of reading events.
 #[derive(Clone)]
 pub(crate) struct Emitter {
     events: Sender<Event>,
     courier: Sender<Event>,
+    /// Posts that the courier has not delivered.
+    under_way: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
 }
 
@@ -39,12 +41,19 @@ impl Emitter {
         // At most one report per resume is on its way, so the queue stays short.
         let (courier, parcels) = unbounded::<Event>();
         let stop = Arc::new(AtomicBool::new(false));
-        let (tx, quit) = (events.clone(), stop.clone());
+        let under_way = Arc::new(AtomicUsize::new(0));
+        let (tx, quit, delivered) = (events.clone(), stop.clone(), under_way.clone());
         std::thread::Builder::new()
             .name("event courier".into())
-            .spawn(move || parcels.iter().all(|event| deliver(&tx, &quit, event)))
+            .spawn(move || {
+                parcels.iter().all(|event| {
+                    let wanted = deliver(&tx, &quit, event);
+                    delivered.fetch_sub(1, Ordering::SeqCst);
+                    wanted
+                })
+            })
             .map_err(TargetError::io("starting a thread"))?;
-        Ok(Emitter { events, courier, stop })
+        Ok(Emitter { events, courier, under_way, stop })
     }
 
     /// `false`: nobody listens any more.
@@ -53,7 +62,15 @@ impl Emitter {
     }
 
     /// In order with all other posts.
-    pub(crate) fn post(&self, event: Event) {
+    pub(crate) fn post(&self, mut event: Event) {
+        // Mostly there is room, and no need for another thread.
+        if self.under_way.load(Ordering::SeqCst) == 0 && !self.stopped() {
+            match self.events.try_send(event) {
+                Ok(()) | Err(TrySendError::Disconnected(_)) => return,
+                Err(TrySendError::Full(e)) => event = e,
+            }
+        }
+        self.under_way.fetch_add(1, Ordering::SeqCst);
         // The courier has ended when nobody listens.
         let _nobody = self.courier.send(event);
     }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
+use crate::TargetError;
+
 /// Kernel thread id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tid(pub i32);
@@ -149,4 +151,11 @@ pub struct StepOver {
     pub pending: Vec<(Tid, Signal)>,
     /// What came instead of, or before, the step's end: the process ended, or another thread stopped while a SYSCALL released it.
     pub instead: Option<Event>,
+}
+
+/// A breakpoint that could not be set or cleared.
+#[derive(Debug)]
+pub struct NotChanged {
+    pub addr: u64,
+    pub why: TargetError,
 }

@@ -153,7 +153,7 @@ fn hit_counts_are_exact_under_a_storm_of_sigurg() {
     let tick = symbol("main.tick");
     both(|b| {
         let mut run = Run::launch(b, &spec(&["storm"]));
-        run.target.set_breakpoint(tick).unwrap();
+        assert!(run.target.change_breakpoints(&[], &[tick]).unwrap().is_empty());
         let (hits, end) = run.count_hits();
         assert!(
             matches!(end, Event::Exited { code: 0 }),
@@ -180,8 +180,8 @@ fn children_run_unharmed_with_breakpoints_set() {
     let (tick, fork) = (symbol("main.tick"), symbol("syscall.forkAndExecInChild1"));
     both(|b| {
         let mut run = Run::launch(b, &spec(&["exec"]));
-        run.target.set_breakpoint(tick).unwrap();
-        run.target.set_breakpoint(fork).unwrap();
+        assert!(run.target.change_breakpoints(&[], &[tick]).unwrap().is_empty());
+        assert!(run.target.change_breakpoints(&[], &[fork]).unwrap().is_empty());
 
         let (hits, end) = run.count_hits();
         assert!(matches!(end, Event::Exited { code: 0 }), "{b:?} {end:?} {}", run.text());
@@ -237,7 +237,7 @@ fn a_running_program_can_be_interrupted_and_breakpoints_set_then() {
             if mode == "spin" {
                 run.target.interrupt().unwrap();
                 run.next();
-                run.target.set_breakpoint(tick).unwrap();
+                assert!(run.target.change_breakpoints(&[], &[tick]).unwrap().is_empty());
                 run.resume(&[]);
                 let e = run.next();
                 assert!(
@@ -259,7 +259,7 @@ fn an_attached_program_runs_on_unharmed_after_detach() {
         let (tx, events) = bounded(64);
         let target = attach(pid, b, tx).unwrap();
         let mut run = Run { target, events, stdout: Vec::new(), stderr: Vec::new() };
-        run.target.set_breakpoint(tick).unwrap();
+        assert!(run.target.change_breakpoints(&[], &[tick]).unwrap().is_empty());
         run.resume(&[]);
         let e = run.next();
         assert!(matches!(e, Event::Stopped(Stop { why: Why::Breakpoint(_), .. })), "{b:?} {e:?}");

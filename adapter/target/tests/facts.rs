@@ -201,7 +201,7 @@ fn interrupt_a_busy_loop(b: &BackendChoice) {
         s.go();
     }
     assert!(matches!(s.target.read_regs(Tid(s.target.pid())), Err(TargetError::Running)));
-    assert!(matches!(s.target.set_breakpoint(0x40_0000), Err(TargetError::Running)));
+    assert!(matches!(s.set(0x40_0000), Err(TargetError::Running)));
 }
 
 fn interrupt_a_system_call(b: &BackendChoice) {
@@ -269,8 +269,8 @@ fn memory_hides_breakpoints(b: &BackendChoice) {
     let tick = s.address("main.tick");
     let m = s.target.memory();
     let before = m.read_vec(tick - 16, 64, 64).unwrap();
-    s.target.set_breakpoint(tick).unwrap();
-    s.target.set_breakpoint(tick).unwrap();
+    s.set(tick).unwrap();
+    s.set(tick).unwrap();
     assert!(s.target.has_breakpoint(tick));
     assert_eq!(m.read_vec(tick - 16, 64, 64).unwrap(), before);
     let (tid, _) = s.hit();
@@ -286,8 +286,8 @@ fn memory_hides_breakpoints(b: &BackendChoice) {
     let (tid, at) = s.hit();
     assert_eq!(at, tick, "the breakpoint survived the write");
     s.over(tid);
-    s.target.clear_breakpoint(tick).unwrap();
-    s.target.clear_breakpoint(tick).unwrap();
+    s.clear(tick).unwrap();
+    s.clear(tick).unwrap();
     assert!(!s.target.has_breakpoint(tick));
     assert_eq!(m.read_vec(tick - 16, 64, 64).unwrap(), before);
     let raw = std::fs::File::open(format!("/proc/{}/mem", s.target.pid())).unwrap();
@@ -374,7 +374,7 @@ fn two_hundred_threads(b: &BackendChoice) {
     for t in s.target.threads().unwrap() {
         assert_ne!(s.target.read_regs(t).unwrap().pc(), 0);
     }
-    s.target.set_breakpoint(tick).unwrap();
+    s.set(tick).unwrap();
     s.over(tid);
     assert_eq!(s.count(), (200, Event::Exited { code: 0 }));
 }
@@ -561,7 +561,7 @@ fn errors_are_clear(b: &BackendChoice) {
     assert!(matches!(attach(-1), Some(TargetError::NoSuchProcess(_))));
     let p = need!(program("many", Mode::Debug));
     let mut s = Session::launch(b, &p, &["hello"]);
-    assert!(matches!(s.target.set_breakpoint(8), Err(TargetError::Unmapped(8))));
+    assert!(matches!(s.set(8), Err(TargetError::Unmapped(8))));
     assert!(matches!(s.target.write_memory(8, &[1]), Err(TargetError::Unmapped(8))));
     assert!(matches!(s.target.read_regs(Tid(1)), Err(TargetError::NoSuchThread(_))));
     let again = attach(s.target.pid()).unwrap();

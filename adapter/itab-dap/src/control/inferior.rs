@@ -11,7 +11,7 @@ use dispatch::Engine;
 use golang::{MadeTypes, Process, ThreadState};
 use image::Image;
 use machine::{Memory, Regs};
-use target::{Action, Event, Plan, Signal, Target, TargetError, Tid};
+use target::{Action, Event, NotChanged, Plan, Signal, Target, TargetError, Tid};
 
 use super::table::{AddressTable, Owner};
 
@@ -109,14 +109,15 @@ impl Inferior {
         self.threads.last().ok_or(TargetError::NoSuchThread(tid))
     }
 
-    /// Registers of every thread, once per stop. Costs 0.05 to 0.4 ms a thread through gdbserver. A thread that is gone is left out.
+    /// Registers of every thread, once per stop. A thread that is gone is left out.
     pub(crate) fn read_all_threads(&mut self) -> Result<(), TargetError> {
         if self.all_threads_read {
             return Ok(());
         }
-        for tid in self.target.threads()? {
-            let _gone = self.read_thread(tid);
-        }
+        let known = |tid: &Tid| self.threads.iter().any(|t| t.tid == tid.0);
+        let new: Vec<Tid> = self.target.threads()?.into_iter().filter(|t| !known(t)).collect();
+        let read = self.target.read_all_regs(&new)?;
+        self.threads.extend(read.into_iter().map(|(tid, regs)| ThreadState { tid: tid.0, regs }));
         self.all_threads_read = true;
         Ok(())
     }
@@ -136,12 +137,34 @@ impl Inferior {
 
     // ---- breakpoints
 
-    pub(crate) fn arm(&mut self, addr: u64, owner: Owner) -> Result<(), TargetError> {
-        self.table.add(&mut *self.target, addr, owner)
+    /// Sets breakpoints, all in one go. Those that the target refuses are returned.
+    pub(crate) fn arm(&mut self, wanted: &[(u64, Owner)]) -> Result<Vec<NotChanged>, TargetError> {
+        self.table.add(&mut *self.target, wanted)
     }
 
-    pub(crate) fn disarm_where(&mut self, gone: impl Fn(Owner) -> bool) -> Result<(), TargetError> {
-        self.table.remove_where(&mut *self.target, gone)
+    /// The same for breakpoints of our own that a user can't mend: what is refused is logged.
+    pub(crate) fn arm_or_warn(&mut self, wanted: &[(u64, Owner)], of: &str) {
+        match self.arm(wanted) {
+            Ok(refused) => {
+                for r in refused {
+                    tracing::warn!("the breakpoint on {of} at {:#x}: {}", r.addr, r.why);
+                }
+            }
+            Err(e) => tracing::warn!("breakpoints on {of}: {e}"),
+        }
+    }
+
+    /// Owners that want no stop any more. Their breakpoints go before the program runs again.
+    pub(crate) fn disarm_where(&mut self, gone: impl Fn(Owner) -> bool) {
+        self.table.remove_where(gone);
+    }
+
+    /// A breakpoint that can't be removed does no harm: its hits are nobody's.
+    fn settle(&mut self) -> Result<(), TargetError> {
+        for kept in self.table.settle(&mut *self.target)? {
+            tracing::warn!("the breakpoint at {:#x} could not be removed: {}", kept.addr, kept.why);
+        }
+        Ok(())
     }
 
     pub(crate) fn owners(&self, addr: u64) -> Vec<Owner> {
@@ -182,6 +205,7 @@ impl Inferior {
             self.forget_stop();
             return Ok(());
         }
+        self.settle()?;
         let over = match (self.at_breakpoint.take(), from) {
             (Some(t), _) => Some(t),
             (None, Some(t)) => {
@@ -206,6 +230,7 @@ impl Inferior {
 
     /// Executes one instruction of `tid`, a breakpoint under it lifted. True if another event came instead (it is in the backlog).
     pub(crate) fn step_instruction(&mut self, tid: Tid) -> Result<bool, TargetError> {
+        self.settle()?;
         let r = self.target.step_over(tid, STEP_DEADLINE)?;
         self.forget_stop();
         self.at_breakpoint = None;
@@ -225,7 +250,8 @@ impl Inferior {
 
     /// Lets go of the program, breakpoints removed, held signals handed back.
     pub(crate) fn detach(&mut self) -> Result<(), TargetError> {
-        self.disarm_where(|_| true)?;
+        self.disarm_where(|_| true);
+        self.settle()?;
         self.target.detach()
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use target::{Target, TargetError};
+use target::{NotChanged, Target, TargetError};
 
 /// A user-visible breakpoint's id, as DAP sees it. Never reused in a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -45,55 +45,55 @@ pub(crate) enum Owner {
 }
 
 /// The table of armed addresses.
+///
+/// What nobody wants any more stays in memory until the program is about to run ([`AddressTable::settle`]): the next step often wants
+/// the same addresses.
 #[derive(Default)]
 pub(crate) struct AddressTable {
+    /// Armed addresses; without an owner: to be cleared.
     owners: BTreeMap<u64, Vec<Owner>>,
 }
 
 impl AddressTable {
-    /// Adds an owner; writes the breakpoint when it is the first one.
+    /// Adds owners; the breakpoints that are not in memory yet are written together. Addresses that are refused are returned and get
+    /// no owner.
     pub(crate) fn add(
         &mut self,
         target: &mut dyn Target,
-        addr: u64,
-        owner: Owner,
-    ) -> Result<(), TargetError> {
-        let list = self.owners.entry(addr).or_default();
-        if list.is_empty()
-            && let Err(e) = target.set_breakpoint(addr)
-        {
-            self.owners.remove(&addr);
-            return Err(e);
+        wanted: &[(u64, Owner)],
+    ) -> Result<Vec<NotChanged>, TargetError> {
+        let new: Vec<u64> =
+            wanted.iter().map(|(addr, _)| *addr).filter(|a| !self.owners.contains_key(a)).collect();
+        let refused = if new.is_empty() { Vec::new() } else { target.change_breakpoints(&[], &new)? };
+        for (addr, owner) in wanted {
+            if refused.iter().any(|r| r.addr == *addr) {
+                continue;
+            }
+            let list = self.owners.entry(*addr).or_default();
+            if !list.contains(owner) {
+                list.push(*owner);
+            }
         }
-        if !list.contains(&owner) {
-            list.push(owner);
-        }
-        Ok(())
+        Ok(refused)
     }
 
-    /// Removes every address of the owners for which `gone` is true. A breakpoint that can't be removed is kept in the table
-    /// (the target still shadows it) and the first error is returned.
-    pub(crate) fn remove_where(
-        &mut self,
-        target: &mut dyn Target,
-        gone: impl Fn(Owner) -> bool,
-    ) -> Result<(), TargetError> {
-        let mut first_error = None;
-        let mut empty = Vec::new();
-        for (&addr, list) in &mut self.owners {
-            let before = list.len();
+    /// Removes the owners for which `gone` is true.
+    pub(crate) fn remove_where(&mut self, gone: impl Fn(Owner) -> bool) {
+        for list in self.owners.values_mut() {
             list.retain(|o| !gone(*o));
-            if list.is_empty() && before > 0 {
-                empty.push(addr);
-            }
         }
-        for addr in empty {
-            self.owners.remove(&addr);
-            if let Err(e) = target.clear_breakpoint(addr) {
-                first_error.get_or_insert(e);
-            }
+    }
+
+    /// Takes the breakpoints that nobody wants out of memory. Those that can't be (the target still shadows them) stay in the table and
+    /// are returned.
+    pub(crate) fn settle(&mut self, target: &mut dyn Target) -> Result<Vec<NotChanged>, TargetError> {
+        let stale: Vec<u64> = self.owners.iter().filter(|(_, l)| l.is_empty()).map(|(a, _)| *a).collect();
+        if stale.is_empty() {
+            return Ok(Vec::new());
         }
-        first_error.map_or(Ok(()), Err)
+        let kept = target.change_breakpoints(&stale, &[])?;
+        self.owners.retain(|addr, list| !list.is_empty() || kept.iter().any(|k| k.addr == *addr));
+        Ok(kept)
     }
 
     /// The owners at an address, users first.

@@ -142,9 +142,7 @@ impl Session {
                 s.breakpoints.remove(*id);
             }
             s.disarm_users(&old);
-            for id in &fresh {
-                s.arm_user(*id);
-            }
+            s.arm_users(&fresh);
             s.arm_itab_watch();
         });
         answers.iter().map(|id| self.present_breakpoint(*id)).collect()
@@ -163,7 +161,7 @@ impl Session {
             if duplicate {
                 continue;
             }
-            self.arm_user(id);
+            self.arm_users(&[id]);
             let breakpoint = self.present_breakpoint(id);
             self.event(t::BreakpointEvent { reason: "changed".into(), breakpoint });
         }
@@ -192,7 +190,7 @@ impl Session {
         b.console = true;
         self.breakpoints.insert(b);
         self.with_program_stopped(|s| {
-            s.arm_user(id);
+            s.arm_users(&[id]);
             s.arm_itab_watch();
         });
         let shown = self.present_breakpoint(id);
@@ -258,31 +256,36 @@ impl Session {
         Some(format!("Breakpoint exists at {file}:{}", b.line.unwrap_or(0)))
     }
 
-    /// Writes a breakpoint's places that are not written yet.
-    pub(crate) fn arm_user(&mut self, id: BreakpointId) {
+    /// Writes the places of breakpoints that are not written yet. Of one that has several, those that the target takes are kept.
+    pub(crate) fn arm_users(&mut self, ids: &[BreakpointId]) {
         let Some(inf) = self.inferior.as_mut() else { return };
-        let Some(b) = self.breakpoints.get_mut(id) else { return };
-        let mut failed = None;
-        b.spots.retain(|spot| match inf.arm(spot.addr, Owner::User(id)) {
-            Ok(()) => true,
-            Err(e) => {
-                failed = Some(e.to_string());
-                false
+        let found = ids.iter().filter_map(|id| self.breakpoints.get(*id));
+        let wanted: Vec<(u64, Owner)> =
+            found.flat_map(|b| b.spots.iter().map(|s| (s.addr, Owner::User(b.id)))).collect();
+        let result = inf.arm(&wanted);
+        for id in ids {
+            let Some(b) = self.breakpoints.get_mut(*id) else { continue };
+            let failed = match &result {
+                Ok(refused) => {
+                    let why = |addr: u64| refused.iter().find(|r| r.addr == addr).map(|r| r.why.to_string());
+                    let failed = b.spots.iter().find_map(|s| why(s.addr));
+                    b.spots.retain(|s| why(s.addr).is_none());
+                    failed
+                }
+                Err(e) => {
+                    b.spots.clear();
+                    Some(e.to_string())
+                }
+            };
+            if b.spots.is_empty() {
+                b.message = failed.or(b.message.take());
             }
-        });
-        if b.spots.is_empty() {
-            b.message = failed.or(b.message.take());
         }
     }
 
     pub(crate) fn disarm_users(&mut self, ids: &[BreakpointId]) {
-        if ids.is_empty() {
-            return;
-        }
-        if let Some(inf) = self.inferior.as_mut()
-            && let Err(e) = inf.disarm_where(|o| matches!(o, Owner::User(id) if ids.contains(&id)))
-        {
-            self.console(&format!("A breakpoint could not be removed: {e}"));
+        if let Some(inf) = self.inferior.as_mut() {
+            inf.disarm_where(|o| matches!(o, Owner::User(id) if ids.contains(&id)));
         }
     }
 

@@ -44,7 +44,7 @@ impl Session {
         self.breakpoints.insert(b);
         self.with_program_stopped(|s| {
             s.drop_breakpoints(&old);
-            s.arm_user(id);
+            s.arm_users(&[id]);
             s.arm_itab_watch();
         });
         let breakpoints = self.present_all(id);
@@ -73,16 +73,11 @@ impl Session {
         if !wanted {
             self.passages.clear();
             let ours = [Internal::ItabMade, Internal::MethodLoad].map(Owner::Internal);
-            if let Err(e) = inf.disarm_where(|o| ours.contains(&o)) {
-                tracing::warn!("the breakpoint on new itabs could not be removed: {e}");
-            }
-            return;
+            return inf.disarm_where(|o| ours.contains(&o));
         }
-        for addr in itab_made_at(inf) {
-            if let Err(e) = inf.arm(addr, Owner::Internal(Internal::ItabMade)) {
-                tracing::warn!("breakpoint on new itabs at {addr:#x}: {e}");
-            }
-        }
+        let made: Vec<_> =
+            itab_made_at(inf).into_iter().map(|addr| (addr, Owner::Internal(Internal::ItabMade))).collect();
+        inf.arm_or_warn(&made, "new itabs");
     }
 
     /// The runtime is about to add an itab to its table.
@@ -134,7 +129,7 @@ impl Session {
         if fresh.is_empty() {
             return;
         }
-        self.arm_user(id);
+        self.arm_users(&[id]);
         if !is_method {
             let breakpoint = self.present_breakpoint(id);
             return self.event(t::BreakpointEvent { reason: "changed".into(), breakpoint });

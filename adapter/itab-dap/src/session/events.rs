@@ -207,13 +207,9 @@ impl Session {
         let frame = process.with_dictionary(frame);
         let (verdict, watch) = verdict(&guards, &inf.engine, &process, &frame, &self.passages);
         let Some(inf) = self.inferior.as_mut() else { return Verdict::Other };
-        for load in watch {
-            if self.passages.watch(load)
-                && let Err(e) = inf.arm(load.pc, Owner::Internal(Internal::MethodLoad))
-            {
-                tracing::warn!("the load at {:#x} can't be watched: {e}", load.pc);
-            }
-        }
+        let new = watch.into_iter().filter(|load| self.passages.watch(*load));
+        let loads: Vec<_> = new.map(|load| (load.pc, Owner::Internal(Internal::MethodLoad))).collect();
+        inf.arm_or_warn(&loads, "loads of methods");
         verdict
     }
 
@@ -221,7 +217,7 @@ impl Session {
         match which {
             Internal::Entry => {
                 if let Some(inf) = self.inferior.as_mut() {
-                    let _gone = inf.disarm_where(|o| o == Owner::Internal(Internal::Entry));
+                    inf.disarm_where(|o| o == Owner::Internal(Internal::Entry));
                 }
                 Some(Reported::new(Reason::Entry, goid))
             }

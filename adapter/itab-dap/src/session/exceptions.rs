@@ -38,23 +38,14 @@ impl Session {
         let Some(inf) = self.inferior.as_mut() else { return };
         let exception =
             |i: Internal| matches!(i, Internal::UnrecoveredPanic | Internal::FatalThrow | Internal::AnyPanic);
-        if let Err(e) = inf.disarm_where(|o| matches!(o, Owner::Internal(i) if exception(i))) {
-            tracing::warn!("an exception breakpoint could not be removed: {e}");
-        }
-        for (which, on, names) in groups {
-            if !on {
-                continue;
-            }
-            for name in names {
-                let addrs: Vec<u64> =
-                    inf.image.functions().by_name(name).iter().map(|f| f.prologue_end()).collect();
-                for addr in addrs {
-                    if let Err(e) = inf.arm(addr, Owner::Internal(which)) {
-                        tracing::warn!("{name}: {e}");
-                    }
-                }
+        inf.disarm_where(|o| matches!(o, Owner::Internal(i) if exception(i)));
+        let mut armed = Vec::new();
+        for (which, _, names) in groups.iter().filter(|(_, on, _)| *on) {
+            for f in names.iter().flat_map(|name| inf.image.functions().by_name(name)) {
+                armed.push((f.prologue_end(), Owner::Internal(*which)));
             }
         }
+        inf.arm_or_warn(&armed, "exceptions");
     }
 
     /// What the stop at a runtime breakpoint is reported as.

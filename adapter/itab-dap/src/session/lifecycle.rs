@@ -59,9 +59,9 @@ impl Session {
     fn arm_entry(&mut self) {
         let Some(inf) = self.inferior.as_mut() else { return };
         let main = inf.image.functions().by_name("main.main").into_iter().map(|f| f.prologue_end()).next();
-        if let Some(addr) = main
-            && let Err(e) = inf.arm(addr, Owner::Internal(Internal::Entry))
-        {
+        let Some(addr) = main else { return };
+        let armed = inf.arm(&[(addr, Owner::Internal(Internal::Entry))]);
+        if let Some(e) = armed.map_or_else(Some, |refused| refused.into_iter().next().map(|r| r.why)) {
             self.console(&format!("stopOnEntry: {e}"));
         }
     }

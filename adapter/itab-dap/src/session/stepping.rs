@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dispatch::{CallKind, Engine, Site, SiteKind};
 use golang::{Frame, StackOf};
-use target::Tid;
+use target::{NotChanged, Tid};
 
 use super::{Session, stop::Reported};
 use crate::control::{
@@ -36,18 +36,12 @@ impl Session {
         self.cancel_step();
         let (step, from) = self.plan_step(goid, kind, chosen)?;
         let Some(inf) = self.inferior.as_mut() else { return Err("no program".into()) };
-        let mut armed = 0;
-        let mut failed = None;
-        for (i, t) in step.temporaries.iter().enumerate() {
-            match inf.arm(t.addr, Owner::Temporary(i)) {
-                Ok(()) => armed += 1,
-                Err(e) => failed = Some(e.to_string()),
-            }
-        }
-        if armed == 0
-            && let Some(why) = failed
-        {
-            return Err(why);
+        let wanted: Vec<(u64, Owner)> =
+            step.temporaries.iter().enumerate().map(|(i, t)| (t.addr, Owner::Temporary(i))).collect();
+        let refused = inf.arm(&wanted).map_err(|e| e.to_string())?;
+        let all = wanted.iter().all(|(addr, _)| refused.iter().any(|r| r.addr == *addr));
+        if let Some(first) = refused.first().filter(|_| all) {
+            return Err(first.why.to_string());
         }
         self.step = Some(step);
         self.enter_call_here(from);
@@ -71,9 +65,8 @@ impl Session {
     pub(super) fn cancel_step(&mut self) {
         if self.step.take().is_some()
             && let Some(inf) = self.inferior.as_mut()
-            && let Err(e) = inf.disarm_where(|o| matches!(o, Owner::Temporary(_)))
         {
-            tracing::warn!("a temporary breakpoint could not be removed: {e}");
+            inf.disarm_where(|o| matches!(o, Owner::Temporary(_)));
         }
     }
 
@@ -245,9 +238,11 @@ impl Session {
     fn arm_more(&mut self, t: Temporary) {
         let (Some(inf), Some(step)) = (self.inferior.as_mut(), self.step.as_mut()) else { return };
         let index = step.temporaries.len();
-        match inf.arm(t.addr, Owner::Temporary(index)) {
-            Ok(()) => step.temporaries.push(t),
-            Err(e) => tracing::warn!("breakpoint on the body at {:#x}: {e}", t.addr),
+        match inf.arm(&[(t.addr, Owner::Temporary(index))]).map(|refused| refused.into_iter().next()) {
+            Ok(None) => step.temporaries.push(t),
+            Ok(Some(NotChanged { why, .. })) | Err(why) => {
+                tracing::warn!("breakpoint on the body at {:#x}: {why}", t.addr);
+            }
         }
     }
 
@@ -257,9 +252,7 @@ impl Session {
             Owner::Temporary(i) => step.temporaries.get(i).is_some_and(|t| gone(&t.meaning)),
             _ => false,
         };
-        if let Err(e) = inf.disarm_where(dropped) {
-            tracing::warn!("a temporary breakpoint could not be removed: {e}");
-        }
+        inf.disarm_where(dropped);
     }
 
     /// True if plain steps don't stop in this function: the runtime's internals, and what `skipPackages` names.

@@ -51,7 +51,7 @@ pub(crate) trait Mechanism {
     /// As `itab/trace` names it.
     fn name(&self) -> &'static str;
     fn watch(&self, inf: &mut Inferior, points: &[(u64, TracePoint)]) -> Result<(), TargetError>;
-    fn forget(&self, inf: &mut Inferior, trace: u32) -> Result<(), TargetError>;
+    fn forget(&self, inf: &mut Inferior, trace: u32);
 }
 
 /// An int3 at each point.
@@ -63,11 +63,12 @@ impl Mechanism for Breakpoints {
     }
 
     fn watch(&self, inf: &mut Inferior, points: &[(u64, TracePoint)]) -> Result<(), TargetError> {
-        points.iter().try_for_each(|(addr, p)| inf.arm(*addr, Owner::Trace(*p)))
+        let wanted: Vec<_> = points.iter().map(|(addr, p)| (*addr, Owner::Trace(*p))).collect();
+        inf.arm(&wanted)?.into_iter().next().map_or(Ok(()), |refused| Err(refused.why))
     }
 
-    fn forget(&self, inf: &mut Inferior, trace: u32) -> Result<(), TargetError> {
-        inf.disarm_where(|o| matches!(o, Owner::Trace(p) if p.trace == trace))
+    fn forget(&self, inf: &mut Inferior, trace: u32) {
+        inf.disarm_where(|o| matches!(o, Owner::Trace(p) if p.trace == trace));
     }
 }
 

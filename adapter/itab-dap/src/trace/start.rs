@@ -94,13 +94,12 @@ impl Session {
                 result = Err("the program has ended".to_string());
                 return;
             };
-            result = match on {
-                true => mechanism.watch(inf, &points).inspect_err(|_| {
-                    let _also_failed = mechanism.forget(inf, id);
-                }),
-                false => mechanism.forget(inf, id),
+            if on {
+                result = mechanism.watch(inf, &points).map_err(|e| e.to_string());
             }
-            .map_err(|e| e.to_string());
+            if !on || result.is_err() {
+                mechanism.forget(inf, id);
+            }
         });
         result?;
         if let Some(trace) = self.traces.list.get_mut(&id) {

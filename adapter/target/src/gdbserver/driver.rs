@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, never, select};
-use machine::{Arch, Reg, Regs};
-use rsp::{RegisterLayout, StopReply};
+use crossbeam_channel::{Receiver, TryRecvError};
+use machine::Regs;
+use rsp::RegisterLayout;
 
-use super::connection::{Connection, ok};
+use super::connection::Connection;
 use crate::{
-    Event, Plan, Signal, StepOver, Stop, TargetError, Tid, Why,
-    actor::{Driver, Job},
+    Event, NotChanged, Plan, Signal, StepOver, Stop, TargetError, Tid,
+    actor::{Driver, Gone, Inbox},
     memory::ProcMemory,
     output::{Emitter, Outputs},
     process,
@@ -22,13 +22,8 @@ use crate::{
 /// Bytes written by one `M` packet.
 const WRITE_CHUNK: usize = 1024;
 /// SIGTRAP, SIGSEGV, SIGILL, SIGBUS, SIGFPE in GDB's numbers.
-const TRAP: u8 = 5;
-const FAULTS: [u8; 4] = [11, 4, 10, 8];
-/// Registers by GDB's names, in DWARF order.
-const NAMES: [&str; 17] = [
-    "rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-    "r15", "rip",
-];
+pub(super) const TRAP: u8 = 5;
+pub(super) const FAULTS: [u8; 4] = [11, 4, 10, 8];
 
 /// The driver's state; lives on its thread.
 pub(super) struct Server {
@@ -55,8 +50,10 @@ pub(super) struct Server {
     pub(super) pending: Vec<Stop>,
     /// Given to the session, not named in a resume yet.
     pub(super) held: Vec<(Tid, Signal)>,
-    /// The thread selected by `Hg`.
-    selected: Option<Tid>,
+    /// `g` packets of this stop.
+    pub(super) registers: Vec<(Tid, Vec<u8>)>,
+    /// The breakpoint that a step has taken out of memory; it goes back with the next resume.
+    pub(super) lifted: Option<u64>,
     /// Threads that the last resume told to make one step.
     pub(super) stepping: Vec<Tid>,
     /// The last resume's actions without their signals: what goes on after a stop that nobody needs to hear of.
@@ -91,7 +88,8 @@ impl Server {
             interrupt_wanted: false,
             pending: Vec::new(),
             held: Vec::new(),
-            selected: None,
+            registers: Vec::new(),
+            lifted: None,
             stepping: Vec::new(),
             replay: String::new(),
         }
@@ -102,30 +100,66 @@ impl Server {
     }
 
     /// The driver's loop. Ends with the program, or when the session is gone.
-    pub(super) fn run(&mut self, jobs: &Receiver<Job<Server>>) {
-        let packets = self.connection.packets().clone();
-        let end = self.end.clone().unwrap_or_else(never);
+    pub(super) fn run(&mut self, jobs: &Inbox<Server>) {
         while !self.over {
             // Answers are taken by the jobs that ask; what comes between jobs is a stop, or the server's end.
-            select! {
-                recv(jobs) -> job => match job {
-                    Ok(job) => job(self),
-                    Err(_) => self.session_is_gone(),
-                },
-                recv(packets) -> p => match p {
-                    Ok(p) if self.running => self.on_received(p),
-                    Ok(_) => {}
-                    Err(_) => self.on_eof(),
-                },
-                recv(end) -> e => self.on_end(e.ok()),
-                default(process::DEATH_WATCH) => self.look_for_death(),
+            match jobs.next() {
+                Ok(Some(job)) => {
+                    job(self);
+                    continue;
+                }
+                Ok(None) => {}
+                Err(Gone) => {
+                    self.session_is_gone();
+                    continue;
+                }
+            }
+            if let Some(r) = self.connection.next_ready() {
+                if self.running {
+                    self.on_received(r);
+                }
+            } else if self.connection.is_over() {
+                self.on_eof();
+            } else if let Some(end) = self.told_end() {
+                // A dying server lets the program go, which may end it: then the server's end came first.
+                self.connection.fill(Duration::ZERO);
+                if self.connection.is_over() && !self.killing {
+                    self.on_eof();
+                } else {
+                    self.on_end(end);
+                }
+            } else {
+                self.wait(jobs);
             }
         }
         self.connection.close();
         self.reap_server();
         // What the session still asks is answered ("ended") until it drops its end: a job left in the queue would never be.
-        for job in jobs {
-            job(self);
+        jobs.serve(self);
+    }
+
+    /// What the program's real parent has said of its end.
+    fn told_end(&self) -> Option<Option<Event>> {
+        match self.end.as_ref()?.try_recv() {
+            Ok(e) => Some(Some(e)),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(None),
+        }
+    }
+
+    /// Until there is a job, a packet, or the program's end.
+    fn wait(&mut self, jobs: &Inbox<Server>) {
+        let ms = i32::try_from(process::DEATH_WATCH.as_millis()).unwrap_or(i32::MAX);
+        let [packet, job] =
+            process::poll([(self.connection.fd(), libc::POLLIN), (jobs.fd(), libc::POLLIN)], ms);
+        if job != 0 {
+            jobs.awake();
+        }
+        if packet != 0 {
+            self.connection.fill(Duration::ZERO);
+        }
+        if job == 0 && packet == 0 {
+            self.look_for_death();
         }
     }
 
@@ -177,75 +211,6 @@ impl Server {
         }
     }
 
-    fn thread_name(&self, tid: Tid) -> String {
-        format!("p{:x}.{:x}", self.pid, tid.0)
-    }
-
-    /// The whole `g` packet of a thread.
-    fn registers(&mut self, tid: Tid) -> Result<Vec<u8>, TargetError> {
-        let g = if self.selected == Some(tid) {
-            self.connection.ask("g")?
-        } else {
-            let select = format!("Hg{}", self.thread_name(tid));
-            self.connection.send_all(&[&select, "g"])?;
-            let selected = self.connection.answer()?;
-            let g = self.connection.answer()?;
-            ok(&selected, &select).map_err(|_| TargetError::NoSuchThread(tid))?;
-            self.selected = Some(tid);
-            g
-        };
-        let bytes =
-            rsp::unhex(&g).ok_or_else(|| TargetError::Protocol(String::from_utf8_lossy(&g).into_owned()))?;
-        if bytes.len() < self.layout.size().min(1) {
-            return Err(TargetError::NoSuchThread(tid));
-        }
-        Ok(bytes)
-    }
-
-    pub(super) fn pc_of(&mut self, tid: Tid) -> Result<u64, TargetError> {
-        let g = self.registers(tid)?;
-        self.layout.value(&g, "rip").ok_or_else(|| TargetError::Protocol("registers without rip".into()))
-    }
-
-    pub(super) fn set_pc(&mut self, tid: Tid, pc: u64) -> Result<(), TargetError> {
-        let mut regs = Regs::new(Arch::Amd64);
-        regs.set_pc(pc);
-        self.write_known(tid, &regs, false)
-    }
-
-    fn write_known(&mut self, tid: Tid, regs: &Regs, flags: bool) -> Result<(), TargetError> {
-        let mut g = self.registers(tid)?;
-        let old_pc = self.layout.value(&g, "rip");
-        for (n, name) in NAMES.iter().enumerate() {
-            if let (Some(v), Some(slot)) = (regs.get(Reg(n as u16)), self.layout.slice_mut(&mut g, name)) {
-                slot.copy_from_slice(v.to_le_bytes().get(..slot.len()).unwrap_or_default());
-            }
-        }
-        if flags {
-            self.put_others(&mut g, regs, old_pc);
-        }
-        self.connection.command(&format!("G{}", rsp::hex(&g)))
-    }
-
-    /// Flags, thread pointer, vectors, and the system call that the kernel would restart: not at another pc.
-    fn put_others(&self, g: &mut [u8], regs: &Regs, old_pc: Option<u64>) {
-        let old_call = self.layout.value(g, "orig_rax").map_or(-1, |v| v as i64);
-        let moved = regs.orig_syscall == old_call && regs.get(Reg::RIP) != old_pc;
-        let call = if moved { -1 } else { regs.orig_syscall };
-        for (name, value) in [("eflags", regs.flags), ("fs_base", regs.tls), ("orig_rax", call as u64)] {
-            if let Some(slot) = self.layout.slice_mut(g, name) {
-                slot.copy_from_slice(value.to_le_bytes().get(..slot.len()).unwrap_or_default());
-            }
-        }
-        for (n, value) in regs.vectors().iter().enumerate() {
-            if let Some(slot) =
-                self.layout.slice_mut(g, &format!("xmm{n}")).filter(|s| s.len() == value.len())
-            {
-                slot.copy_from_slice(value);
-            }
-        }
-    }
-
     /// A SIGINT of ours that is still in the kernel would hit the program once nobody takes it out.
     fn swallow_interrupt(&mut self) -> Result<(), TargetError> {
         if self.interrupts_due > 0 && !self.over {
@@ -268,56 +233,10 @@ impl Server {
         Ok(())
     }
 
-    /// Sends Z0 or z0 for every breakpoint.
-    pub(super) fn switch_all(&mut self, on: bool) -> Result<(), TargetError> {
-        let kind = if on { 'Z' } else { 'z' };
-        let addrs: Vec<u64> = self.memory.breakpoints().into_iter().map(|b| b.0).collect();
-        addrs.iter().try_for_each(|a| self.connection.command(&format!("{kind}0,{a:x},1")))
-    }
-
     /// Resumes by a `vCont` packet; its answer is a stop reply that comes later.
     pub(super) fn vcont(&mut self, actions: &str) -> Result<(), TargetError> {
-        self.selected = None;
+        self.registers.clear();
         self.connection.send(format!("vCont{actions}").as_bytes())
-    }
-
-    /// One step; true if it is finished.
-    fn step_reply(&mut self, tid: Tid, out: &mut StepOver, until: Instant) -> Result<bool, TargetError> {
-        let packet = match self.connection.receive(until) {
-            Err(TargetError::Silent) => return self.step_timed_out(),
-            other => other?,
-        };
-        let reply = rsp::parse_stop(&packet);
-        let Some(StopReply::Stopped { signal, thread, pc, breakpoint, .. }) = reply else {
-            return match reply {
-                Some(reply) => {
-                    self.on_end_reply(&reply);
-                    Ok(true)
-                }
-                None => Err(TargetError::Protocol(String::from_utf8_lossy(&packet).into_owned())),
-            };
-        };
-        let who = thread.map_or(tid, |t| Tid(t.tid));
-        if who != tid {
-            // Another thread, released for a system call.
-            match (signal, pc) {
-                (TRAP, Some(pc)) if breakpoint => {
-                    self.pending.push(Stop { tid: who, why: Why::Breakpoint(pc) })
-                }
-                (TRAP | 0, _) => {}
-                (s, _) => self.requeue(who, Signal(rsp::from_gdb(s))),
-            }
-            return Ok(false);
-        }
-        if signal == TRAP || signal == 0 {
-            return Ok(true);
-        }
-        if signal == rsp::to_gdb(libc::SIGINT) && self.interrupts_due > 0 {
-            self.interrupts_due -= 1;
-            return Ok(false);
-        }
-        out.pending.push((tid, Signal(rsp::from_gdb(signal))));
-        Ok(FAULTS.contains(&signal))
     }
 
     /// Puts a signal back into the kernel's queue of its thread: that thread may stand at a hit that is not reported yet, and no
@@ -327,18 +246,6 @@ impl Server {
             process::signal_thread(self.pid, tid.0, signal.0);
         }
     }
-
-    fn step_timed_out(&mut self) -> Result<bool, TargetError> {
-        // SAFETY: kill takes no pointers.
-        unsafe { libc::kill(self.pid, libc::SIGINT) };
-        let _stop = self.connection.receive(Instant::now() + Duration::from_secs(2))?;
-        Err(TargetError::StepTimeout(Duration::ZERO))
-    }
-
-    fn is_system_call(&self, pc: u64) -> bool {
-        let byte = |a: u64| self.memory.original(a).or_else(|| self.memory.raw_byte(a));
-        byte(pc) == Some(0x0f) && byte(pc.wrapping_add(1)) == Some(0x05)
-    }
 }
 
 impl Driver for Server {
@@ -347,22 +254,9 @@ impl Driver for Server {
         process::threads(self.pid)
     }
 
-    fn read_regs(&mut self, tid: Tid) -> Result<Regs, TargetError> {
+    fn read_regs(&mut self, tids: &[Tid]) -> Result<Vec<(Tid, Regs)>, TargetError> {
         self.need_stopped()?;
-        let g = self.registers(tid)?;
-        let mut regs = Regs::new(Arch::Amd64);
-        for (n, name) in NAMES.iter().enumerate() {
-            if let Some(v) = self.layout.value(&g, name) {
-                regs.set(Reg(n as u16), v);
-            }
-        }
-        regs.flags = self.layout.value(&g, "eflags").unwrap_or(0);
-        regs.tls = self.layout.value(&g, "fs_base").unwrap_or(0);
-        regs.orig_syscall = self.layout.value(&g, "orig_rax").map_or(-1, |v| v as i64);
-        let vectors: Vec<[u8; 16]> =
-            (0..16).map_while(|i| self.layout.slice(&g, &format!("xmm{i}"))?.try_into().ok()).collect();
-        regs.set_vectors(vectors);
-        Ok(regs)
+        self.read_all(tids)
     }
 
     fn write_regs(&mut self, tid: Tid, regs: &Regs) -> Result<(), TargetError> {
@@ -375,19 +269,9 @@ impl Driver for Server {
         self.write_through_server(addr, bytes)
     }
 
-    fn set_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
+    fn change_breakpoints(&mut self, clear: &[u64], set: &[u64]) -> Result<Vec<NotChanged>, TargetError> {
         self.need_stopped()?;
-        let byte = self.memory.raw_byte(addr).ok_or(TargetError::Unmapped(addr))?;
-        self.connection.command(&format!("Z0,{addr:x},1")).map_err(|_| TargetError::Unmapped(addr))?;
-        self.memory.add(addr, byte);
-        Ok(())
-    }
-
-    fn clear_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
-        self.need_stopped()?;
-        self.connection.command(&format!("z0,{addr:x},1"))?;
-        self.memory.remove(addr);
-        Ok(())
+        self.change(clear, set)
     }
 
     fn resume(&mut self, plan: &Plan) -> Result<(), TargetError> {
@@ -439,51 +323,13 @@ impl Driver for Server {
             self.replay.push_str(";c");
         }
         self.memory.set_running(true);
-        self.vcont(&actions)?;
+        self.run_with(None, &actions)?;
         self.running = true;
         Ok(())
     }
 
     fn step_over(&mut self, tid: Tid, deadline: Duration) -> Result<StepOver, TargetError> {
-        self.need_stopped()?;
-        let pc = self.pc_of(tid)?;
-        let lifted = self.memory.original(pc).is_some();
-        let step = if self.is_system_call(pc) {
-            format!("vCont;s:{};c", self.thread_name(tid))
-        } else {
-            format!("vCont;s:{}", self.thread_name(tid))
-        };
-        let until = Instant::now() + deadline;
-        let mut out = StepOver::default();
-        self.selected = None;
-        if lifted {
-            let lift = format!("z0,{pc:x},1");
-            self.connection.send_all(&[&lift, &step])?;
-            let answer = self.connection.answer()?;
-            ok(&answer, &lift)?;
-        } else {
-            self.connection.send(step.as_bytes())?;
-        }
-        let result: Result<StepOver, TargetError> = loop {
-            match self.step_reply(tid, &mut out, until) {
-                Ok(true) => break Ok(out),
-                Ok(false) => self.connection.send(step.as_bytes())?,
-                Err(e) => break Err(e),
-            }
-        };
-        if lifted && !self.over {
-            self.connection.command(&format!("Z0,{pc:x},1"))?;
-        }
-        self.memory.drop_cache();
-        let mut out = result.map_err(|e| match e {
-            TargetError::StepTimeout(_) => TargetError::StepTimeout(deadline),
-            e => e,
-        })?;
-        self.held.extend(out.pending.iter().copied());
-        if self.over {
-            out.instead = Some(Event::Stopped(Stop { tid, why: Why::Spurious }));
-        }
-        Ok(out)
+        self.step(tid, deadline)
     }
 
     fn interrupt(&mut self) -> Result<(), TargetError> {

@@ -2,16 +2,18 @@
 //!
 //! ```text
 //!     session --jobs--> driver thread --packets--> gdbserver --ptrace--> program
-//!                        ^ reader thread (bytes -> packets)
 //! ```
 //!
 //! The server only attaches: the program is spawned by us. It reads no symbols and never will: `qSymbol` is not answered.
 
+mod breakpoints;
 mod connection;
 mod driver;
 mod guard;
 mod handshake;
+mod registers;
 mod running;
+mod step;
 
 use std::{
     os::{fd::OwnedFd, unix::net::UnixStream},
@@ -31,7 +33,9 @@ use crate::{
     keeper::Keeper,
     memory::ProcMemory,
     output::{Emitter, Outputs},
-    permission, process, ptrace,
+    permission,
+    process::{self, Wake},
+    ptrace,
     spawn::{Prepared, Running},
 };
 
@@ -117,6 +121,8 @@ pub(crate) fn launch(
     let (keeper, kept) = Keeper::pair();
     let (answer, answered) = bounded(1);
     let (ended, end) = bounded(1);
+    let wake = Arc::new(Wake::new()?);
+    let woken = Arc::clone(&wake);
     let spawner = move || match prepared.run_traced(0).and_then(spin_at_entry) {
         Ok(spinning) => {
             let pid = spinning.running.pid;
@@ -124,6 +130,8 @@ pub(crate) fn launch(
             if let Some(e) = process::wait_end(pid) {
                 let _driver_gone = ended.send(e.event());
             }
+            drop(ended);
+            woken.wake();
             kept.wait();
             process::signal(-pid, libc::SIGKILL);
             process::reap(pid);
@@ -137,7 +145,7 @@ pub(crate) fn launch(
     let Spinning { running, pc, saved } = answered.recv().unwrap_or(Err(TargetError::Ended))?;
     let pid = running.pid;
     let result = Outputs::start(running.pipes, &emitter).and_then(|outputs| {
-        let program = Program { pid, end: Some(end), outputs: Some(outputs), keeper: Some(keeper) };
+        let program = Program { pid, end: Some(end), outputs: Some(outputs), keeper: Some(keeper), wake };
         start(server, program, emitter, move |s| s.write_through_server(pc, &saved))
     });
     if result.is_err() {
@@ -148,7 +156,8 @@ pub(crate) fn launch(
 
 pub(crate) fn attach(server: &Path, pid: i32, events: Sender<Event>) -> Result<Box<dyn Target>, TargetError> {
     permission::check_attach(pid)?;
-    let program = Program { pid, end: None, outputs: None, keeper: None };
+    let wake = Arc::new(Wake::new()?);
+    let program = Program { pid, end: None, outputs: None, keeper: None, wake };
     start(server, program, Emitter::new(events)?, |_| Ok(()))
 }
 
@@ -158,6 +167,8 @@ struct Program {
     end: Option<Receiver<Event>>,
     outputs: Option<Outputs>,
     keeper: Option<Keeper>,
+    /// Wakes the driver.
+    wake: Arc<Wake>,
 }
 
 fn start(
@@ -166,9 +177,9 @@ fn start(
     emitter: Emitter,
     prepare: impl FnOnce(&mut Server) -> Result<(), TargetError> + Send + 'static,
 ) -> Result<Box<dyn Target>, TargetError> {
-    let Program { pid, end, outputs, keeper } = program;
+    let Program { pid, end, outputs, keeper, wake } = program;
     let memory = Arc::new(ProcMemory::open(pid));
-    let (jobs, job_queue) = queue::<Server>();
+    let (jobs, job_queue) = queue::<Server>(wake);
     let (ready_tx, ready) = bounded(1);
     let (finish, done) = bounded::<()>(0);
     let (mem, theirs) = (Arc::clone(&memory), emitter.clone());
@@ -178,7 +189,7 @@ fn start(
         let _finish = finish;
         // The server is forked here: it dies with this thread, which lives as long as the session needs it.
         let started = spawn_server(&path, pid).and_then(|(child, stream, guard)| {
-            let connection = Connection::new(stream)?;
+            let connection = Connection::new(stream);
             let mut s = Server::new(pid, child, connection, mem, theirs, outputs, end);
             s.guard = Some(guard);
             let ready = s.shake_hands(START_DEADLINE).and_then(|()| prepare(&mut s));

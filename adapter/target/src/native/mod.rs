@@ -16,8 +16,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use machine::{Arch, Memory, Regs};
 
 use crate::{
-    Event, LaunchSpec, Plan, StepOver, Target, TargetError, Tid, keeper::DYING, memory::ProcMemory,
-    output::Emitter, process, spawn::Prepared,
+    Event, LaunchSpec, NotChanged, Plan, StepOver, Target, TargetError, Tid, keeper::DYING,
+    memory::ProcMemory, output::Emitter, process, spawn::Prepared,
 };
 use tracer::{Command, Tracer};
 
@@ -140,8 +140,9 @@ impl Target for Native {
         process::threads(self.pid)
     }
 
-    fn read_regs(&mut self, tid: Tid) -> Result<Regs, TargetError> {
-        self.call(move |t| t.read_regs(tid))
+    fn read_all_regs(&mut self, tids: &[Tid]) -> Result<Vec<(Tid, Regs)>, TargetError> {
+        let tids = tids.to_vec();
+        self.call(move |t| t.read_regs(&tids))
     }
 
     fn write_regs(&mut self, tid: Tid, regs: &Regs) -> Result<(), TargetError> {
@@ -158,12 +159,9 @@ impl Target for Native {
         self.call(move |t| t.write_memory(addr, &bytes))
     }
 
-    fn set_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
-        self.call(move |t| t.set_breakpoint(addr))
-    }
-
-    fn clear_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
-        self.call(move |t| t.clear_breakpoint(addr))
+    fn change_breakpoints(&mut self, clear: &[u64], set: &[u64]) -> Result<Vec<NotChanged>, TargetError> {
+        let (clear, set) = (clear.to_vec(), set.to_vec());
+        self.call(move |t| t.change_breakpoints(&clear, &set))
     }
 
     fn has_breakpoint(&self, addr: u64) -> bool {

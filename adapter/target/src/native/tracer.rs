@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use machine::Regs;
 
 use crate::{
-    Action, Event, Plan, Signal, TargetError, Tid,
+    Action, Event, NotChanged, Plan, Signal, TargetError, Tid,
     memory::ProcMemory,
     output::{Emitter, Outputs, tell_end},
     process::{self, End},
@@ -283,9 +283,14 @@ impl Tracer {
         }
     }
 
-    pub(super) fn read_regs(&mut self, tid: Tid) -> Result<Regs, TargetError> {
-        self.need_thread(tid)?;
-        ptrace::read_regs(tid.0).map_err(|_| TargetError::NoSuchThread(tid))
+    /// Those of the threads that stand.
+    pub(super) fn read_regs(&mut self, tids: &[Tid]) -> Result<Vec<(Tid, Regs)>, TargetError> {
+        self.need_stopped()?;
+        let read = |tid: &Tid| {
+            self.need_thread(*tid).ok()?;
+            Some((*tid, ptrace::read_regs(tid.0).ok()?))
+        };
+        Ok(tids.iter().filter_map(read).collect())
     }
 
     pub(super) fn write_regs(&mut self, tid: Tid, regs: &Regs) -> Result<(), TargetError> {
@@ -312,8 +317,18 @@ impl Tracer {
         Ok(())
     }
 
-    pub(super) fn set_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
+    pub(super) fn change_breakpoints(
+        &mut self,
+        clear: &[u64],
+        set: &[u64],
+    ) -> Result<Vec<NotChanged>, TargetError> {
         self.need_stopped()?;
+        let cleared = clear.iter().map(|a| (*a, self.clear_breakpoint(*a))).collect::<Vec<_>>();
+        let done = cleared.into_iter().chain(set.iter().map(|a| (*a, self.set_breakpoint(*a))));
+        Ok(done.filter_map(|(addr, r)| r.err().map(|why| NotChanged { addr, why })).collect())
+    }
+
+    fn set_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
         if self.memory.original(addr).is_some() {
             return Ok(());
         }
@@ -332,8 +347,7 @@ impl Tracer {
         Ok(())
     }
 
-    pub(super) fn clear_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
-        self.need_stopped()?;
+    fn clear_breakpoint(&mut self, addr: u64) -> Result<(), TargetError> {
         let Some(original) = self.memory.original(addr) else { return Ok(()) };
         self.write_code(addr, &[original]).map_err(|_| TargetError::Unmapped(addr))?;
         self.memory.remove(addr);

@@ -11,7 +11,8 @@ pub(crate) use gofixture::Mode;
 
 use crossbeam_channel::{Receiver, bounded};
 use target::{
-    BackendChoice, Event, LaunchSpec, Output, Plan, Signal, Stdin, Stop, Stream, Target, Tid, Why, launch,
+    BackendChoice, Event, LaunchSpec, NotChanged, Output, Plan, Signal, Stdin, Stop, Stream, Target,
+    TargetError, Tid, Why, launch,
 };
 
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -55,6 +56,11 @@ pub(crate) fn spec(program: &Path, args: &[&str]) -> LaunchSpec {
     }
 }
 
+/// What became of the only address of a change.
+pub(crate) fn only(changed: Result<Vec<NotChanged>, TargetError>) -> Result<(), TargetError> {
+    changed?.into_iter().next().map_or(Ok(()), |n| Err(n.why))
+}
+
 /// A target with its events, as a session would hold it.
 pub(crate) struct Session {
     pub(crate) target: Box<dyn Target>,
@@ -94,9 +100,17 @@ impl Session {
         addr + target::at_entry(self.target.pid()).unwrap() - entry
     }
 
+    pub(crate) fn set(&mut self, addr: u64) -> Result<(), TargetError> {
+        only(self.target.change_breakpoints(&[], &[addr]))
+    }
+
+    pub(crate) fn clear(&mut self, addr: u64) -> Result<(), TargetError> {
+        only(self.target.change_breakpoints(&[addr], &[]))
+    }
+
     pub(crate) fn break_at(&mut self, name: &str) -> u64 {
         let addr = self.address(name);
-        self.target.set_breakpoint(addr).unwrap();
+        self.set(addr).unwrap();
         addr
     }
 
