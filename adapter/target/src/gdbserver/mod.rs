@@ -137,7 +137,8 @@ pub(crate) fn launch(
     let Spinning { running, pc, saved } = answered.recv().unwrap_or(Err(TargetError::Ended))?;
     let pid = running.pid;
     let result = Outputs::start(running.pipes, &emitter).and_then(|outputs| {
-        let program = Program { pid, end: Some(end), outputs: Some(outputs), keeper: Some(keeper) };
+        let program =
+            Program { pid, stopped: false, end: Some(end), outputs: Some(outputs), keeper: Some(keeper) };
         start(server, program, emitter, move |s| s.write_through_server(pc, &saved))
     });
     if result.is_err() {
@@ -148,13 +149,16 @@ pub(crate) fn launch(
 
 pub(crate) fn attach(server: &Path, pid: i32, events: Sender<Event>) -> Result<Box<dyn Target>, TargetError> {
     permission::check_attach(pid)?;
-    let program = Program { pid, end: None, outputs: None, keeper: None };
+    let stopped = process::state(pid) == Some('T');
+    let program = Program { pid, stopped, end: None, outputs: None, keeper: None };
     start(server, program, Emitter::new(events)?, |_| Ok(()))
 }
 
 /// The process that a server is to take over. A launched one has an end, outputs and a keeper.
 struct Program {
     pid: i32,
+    /// By job control, before we came.
+    stopped: bool,
     end: Option<Receiver<Event>>,
     outputs: Option<Outputs>,
     keeper: Option<Keeper>,
@@ -166,7 +170,7 @@ fn start(
     emitter: Emitter,
     prepare: impl FnOnce(&mut Server) -> Result<(), TargetError> + Send + 'static,
 ) -> Result<Box<dyn Target>, TargetError> {
-    let Program { pid, end, outputs, keeper } = program;
+    let Program { pid, stopped, end, outputs, keeper } = program;
     let memory = Arc::new(ProcMemory::open(pid));
     let (jobs, job_queue) = queue::<Server>();
     let (ready_tx, ready) = bounded(1);
@@ -181,6 +185,7 @@ fn start(
             let connection = Connection::new(stream)?;
             let mut s = Server::new(pid, child, connection, mem, theirs, outputs, end);
             s.guard = Some(guard);
+            s.stopped_by_others = stopped;
             let ready = s.shake_hands(START_DEADLINE).and_then(|()| prepare(&mut s));
             ready.map_err(|e| s.explain(e, &path, START_DEADLINE))?;
             Ok(s)
