@@ -1,6 +1,9 @@
 //! Random programs, of which every value is compared with what the generator knows: by opening the tree, by the names that the tree
 //! gives for evaluation, and by Go expressions. `ITAB_SEEDS=10..50` runs others than the usual ones.
 
+// The seeds stand in the output, so that a failure can be repeated.
+#![allow(clippy::print_stdout)]
+
 use std::ops::Range;
 
 use e2e::fixture::{self, Fixture, Mode};
