@@ -33,6 +33,26 @@ pub fn build(name: &str, toolchain: &Toolchain, mode: Mode) -> Fixture {
     Fixture { name: name.to_owned(), binary, source: main, text, version: toolchain.numbers(), mode }
 }
 
+/// Builds a program whose source is made up by a test.
+#[track_caller]
+pub fn build_text(name: &str, text: &str, toolchain: &Toolchain, mode: Mode) -> Fixture {
+    let folder = gofixture::folder().join("sources").join(name);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for (file, text) in
+        [("go.mod", format!("module example.com/{name}\n\ngo 1.21\n")), ("main.go", text.into())]
+    {
+        // Other tests may build the same program now.
+        let temporary =
+            folder.join(format!("{file}.{}-{:?}", std::process::id(), std::thread::current().id()));
+        std::fs::write(&temporary, text).expect("a source file");
+        std::fs::rename(&temporary, folder.join(file)).expect("rename");
+    }
+    let binary = gofixture::build(&folder, toolchain, mode);
+    let source = folder.join("main.go");
+    let (name, text) = (name.to_owned(), text.to_owned());
+    Fixture { name, binary, source, text, version: toolchain.numbers(), mode }
+}
+
 impl Fixture {
     /// The line of `// @NAME` (alone or at the end of a line of code).
     #[track_caller]

@@ -20,6 +20,7 @@ pub mod fixture;
 pub mod frames;
 pub mod go;
 pub mod processes;
+pub mod random;
 pub mod rules;
 pub mod schema;
 pub mod seccomp;

@@ -19,6 +19,7 @@ mod lifecycle;
 mod matrix;
 mod methods;
 mod places;
+mod random;
 mod servers;
 mod signals;
 mod stepping;

@@ -1,6 +1,7 @@
 //! Steps: where each lands, whatever other goroutines, panics and stacks do meanwhile.
 
-use e2e::{Fixture, Session};
+use e2e::fixture::{self, Mode};
+use e2e::{Fixture, Session, go};
 use serde_json::json;
 
 use crate::support::{backends, debug, launch, lines};
@@ -166,5 +167,80 @@ fn into_deferred_calls_and_out_of_a_panic() {
     let stop = session.step("next", thread);
     assert_eq!(stop.reason, "exception", "{}", stop.body);
     assert_eq!(session.place(thread).0, "runtime.fatalpanic");
+    session.client.end();
+}
+
+const LOOPS: &str = r#"//go:build go1.23
+
+package main
+
+func seq(yield func(int) bool) {
+	for i := 0; i < 2; i++ {
+		if !yield(i) {
+			return
+		}
+	}
+}
+
+//go:noinline
+func loop() (sum int) {
+	for v := range seq { // @range
+		sum += v // @body1
+		sum++    // @body2
+	} // @close
+	return sum // @after
+}
+
+func started(done chan int) { // @started
+	done <- 1 // @send
+}
+
+func main() {
+	done := make(chan int) // @first
+	n := loop()            // @loop
+	go started(done)       // @go
+	n += <-done            // @wait
+	println(n)             // @last
+}
+"#;
+
+/// The body of a range-over-func loop is part of the function that wrote it, for steps over lines and out. A step into a `go` statement
+/// goes on in the goroutine that it starts, and out of a goroutine's first function the program runs on.
+#[test]
+fn loop_bodies_and_goroutines() {
+    let newest = go::newest();
+    if newest.minor() < 23 {
+        return e2e::skip("range over functions", "needs Go 1.23");
+    }
+    let fixture = fixture::build_text("loops", LOOPS, &newest, Mode::Debug);
+    let path = fixture.path();
+    let mut session = Session::launch(&launch(&fixture, "auto"), &[(&path, &[fixture.line("range")])]);
+    let main = session.stopped().thread;
+    session.set_breakpoints(&path, &[]);
+    walk(
+        &mut session,
+        &fixture,
+        main,
+        &[
+            ("next", &["body1"]),
+            ("next", &["body2"]),
+            ("next", &["close"]),
+            ("next", &["range"]),
+            ("next", &["body1"]),
+            ("stepOut", &["loop"]),
+            ("next", &["go"]),
+        ],
+    );
+    let stop = session.step("stepIn", main);
+    assert_ne!(stop.thread, main, "{}", stop.body);
+    assert_eq!(session.place(stop.thread).0, "main.started");
+    session.client.ok("stepOut", json!({"threadId": stop.thread}));
+    assert_eq!(session.exited(), 0);
+    session.client.end();
+
+    let mut session = Session::launch(&launch(&fixture, "auto"), &[(&path, &[fixture.line("first")])]);
+    let main = session.stopped().thread;
+    session.client.ok("stepOut", json!({"threadId": main}));
+    assert_eq!(session.exited(), 0);
     session.client.end();
 }

@@ -209,7 +209,9 @@ impl Compiler<'_> {
             [] => return Err(self.error(node.span, format!("missing argument in conversion to {name}"))),
             _ => return Err(self.error(node.span, format!("too many arguments in conversion to {name}"))),
         };
+        self.wanted = self.cx.numeric(ty).map(|_| ty);
         let s = self.operand(argument)?;
+        self.wanted = None;
         self.cx.convertible(&s, ty).map_err(|why| {
             let what = self.cx.describe(&s, argument.span.of(self.text));
             self.error(argument.span, format!("cannot convert {what} {why}"))

@@ -74,11 +74,13 @@ pub(crate) struct Compiler<'a> {
     pub(crate) ops: Vec<Op>,
     spans: Vec<Span>,
     variables: Vec<image::ScopeVariable>,
+    /// The type that an untyped constant here becomes when it is shifted by a variable; see [`super::shift`].
+    pub(super) wanted: Option<TypeId>,
 }
 
 impl<'a> Compiler<'a> {
     pub(crate) fn new(names: &'a Names<'a>, cx: Cx<'a>, text: &'a str) -> Compiler<'a> {
-        Compiler { names, cx, text, ops: Vec::new(), spans: Vec::new(), variables: Vec::new() }
+        Compiler { names, cx, text, ops: Vec::new(), spans: Vec::new(), variables: Vec::new(), wanted: None }
     }
 
     pub(crate) fn error(&self, span: Span, message: impl Into<String>) -> EvalError {
@@ -94,6 +96,10 @@ impl<'a> Compiler<'a> {
         let s = o.statics();
         self.emit(Op::Push(o), span);
         s
+    }
+
+    pub(crate) fn mark(&self) -> usize {
+        self.ops.len()
     }
 
     /// Drops what was emitted after the mark.
@@ -127,6 +133,17 @@ impl<'a> Compiler<'a> {
 
     /// Emits what leaves the node's value on the stack.
     pub(crate) fn expression(&mut self, node: &Node) -> Result<Static, EvalError> {
+        let around = self.wanted;
+        // Arguments, indices and the like have surroundings of their own.
+        if !matches!(node.kind, NodeKind::Paren(_) | NodeKind::Unary { .. } | NodeKind::Binary { .. }) {
+            self.wanted = None;
+        }
+        let result = self.expression_within(node);
+        self.wanted = around;
+        result
+    }
+
+    fn expression_within(&mut self, node: &Node) -> Result<Static, EvalError> {
         let span = node.span;
         match &node.kind {
             NodeKind::Bad => Err(self.error(span, "syntax error")),
@@ -456,7 +473,7 @@ impl<'a> Compiler<'a> {
                 }
             };
         }
-        let mark = self.ops.len();
+        let mark = self.mark();
         let s = self.operand(operand)?;
         if let Static::Number(c) = &s {
             let folded = c.unary(op).map_err(|e| self.error(node.span, e.to_string()))?;
@@ -488,7 +505,7 @@ impl<'a> Compiler<'a> {
         Ok(self.cx.binary_result(op, common, &l))
     }
 
-    fn common(
+    pub(super) fn common(
         &self,
         op: BinaryOp,
         span: Span,
@@ -503,10 +520,8 @@ impl<'a> Compiler<'a> {
     }
 
     fn binary(&mut self, node: &Node, op: BinaryOp, left: &Node, right: &Node) -> Result<Static, EvalError> {
-        let mark = self.ops.len();
-        let l = self.side(op, left, right)?;
-        let r = self.side(op, right, left)?;
-        let common = self.common(op, node.span, (&l, left), (&r, right))?;
+        let mark = self.mark();
+        let (l, r, common) = self.sides(op, node, left, right)?;
         if common == Common::Constants
             && let (Some(a), Some(b)) = (constant(&l), constant(&r))
         {
@@ -525,7 +540,7 @@ impl<'a> Compiler<'a> {
     }
 
     /// One side of an operator. Beside `typeof(x)` stands a type, which need not be in the program.
-    fn side(&mut self, op: BinaryOp, node: &Node, other: &Node) -> Result<Static, EvalError> {
+    pub(super) fn side(&mut self, op: BinaryOp, node: &Node, other: &Node) -> Result<Static, EvalError> {
         if !op.is_equality() || !self.is_typeof(other) || self.is_typeof(node) {
             return self.operand(node);
         }

@@ -24,6 +24,7 @@ mod readers;
 mod registers;
 mod scratch;
 mod select;
+mod shift;
 mod types;
 mod typing;
 

@@ -109,12 +109,12 @@ impl Start<'_> {
         for g in functions {
             let own = g.id() == f.id();
             for row in cache.rows(image, g).iter() {
-                if own && self.is_current(row) {
+                let depth = if own { self.depth } else { 0 };
+                // Also in a loop's body: its head is on the line of the `for` statement.
+                if self.is_current(row, depth) {
                     continue;
                 }
-                if row.depth > if own { self.depth } else { 0 }
-                    && !(into_inlined && own && self.is_called_from_here(row))
-                {
+                if row.depth > depth && !(into_inlined && own && self.is_called_from_here(row)) {
                     continue;
                 }
                 out.push(Temporary { addr: row.pc, accept: accept.clone(), meaning: Meaning::Arrived });
@@ -123,8 +123,8 @@ impl Start<'_> {
         out
     }
 
-    fn is_current(&self, row: &Row) -> bool {
-        row.line == self.origin.line && *row.file == *self.origin.file && row.depth == self.depth
+    fn is_current(&self, row: &Row, depth: usize) -> bool {
+        row.line == self.origin.line && *row.file == *self.origin.file && row.depth == depth
     }
 
     /// True if an inlined row is inside a call on the current line of the current frame.
@@ -157,27 +157,31 @@ impl Start<'_> {
     }
 
     /// Return addresses in the frames above: the next one that the author wrote, and more for panics that are recovered further up.
-    pub(crate) fn callers(&self) -> Vec<Temporary> {
-        let mut out: Vec<Temporary> = Vec::new();
+    /// `out` of the function: from a range-over-func body that is the one that wrote the loop.
+    pub(crate) fn callers(&self, out: bool) -> Vec<Temporary> {
+        let mut found: Vec<Temporary> = Vec::new();
         let mut below: Option<&Frame> = None;
         for frame in self.stack.frames.iter().filter(|f| !f.inlined) {
             let Some(callee) = below.replace(frame) else { continue };
             if frame.frame_offset >= self.origin.frame_offset && frame.pc == self.origin.pc {
                 continue;
             }
+            if out && frame.frame_offset >= self.origin.group.1 {
+                continue;
+            }
             if frame.wrapper || frame.runtime || self.is_between_range_body_and_function(frame) {
                 continue;
             }
             let meaning = match callee.function {
-                Some(from) if out.is_empty() => Meaning::Returned { from },
+                Some(from) if found.is_empty() => Meaning::Returned { from },
                 _ => Meaning::Arrived,
             };
-            out.push(Temporary { addr: frame.pc, accept: Accept::Frame(frame.frame_offset), meaning });
-            if out.len() >= MAX_CALLERS {
+            found.push(Temporary { addr: frame.pc, accept: Accept::Frame(frame.frame_offset), meaning });
+            if found.len() >= MAX_CALLERS {
                 break;
             }
         }
-        out
+        found
     }
 
     /// The iterator's frames between a range body and the function that wrote the loop are not where the author expects to be.

@@ -101,19 +101,19 @@ impl Session {
         match &kind {
             StepKind::Next => {
                 temporaries.extend(start.lines(&mut self.rows, false));
-                temporaries.extend(start.callers());
+                temporaries.extend(start.callers(false));
                 temporaries.extend(start.deferred(false));
             }
             StepKind::Out => {
                 let outer = start.outer_rows(&mut self.rows);
                 temporaries.extend(outer);
-                temporaries.extend(start.callers());
+                temporaries.extend(start.callers(true));
                 temporaries.extend(start.deferred(false));
             }
             StepKind::In => {
                 calls = calls_of_line(&inf.engine, &process, &origin, start.depth);
                 temporaries.extend(start.lines(&mut self.rows, true));
-                temporaries.extend(start.callers());
+                temporaries.extend(start.callers(false));
                 temporaries.extend(start.deferred(true));
             }
             StepKind::Into { .. } => {
@@ -149,7 +149,7 @@ impl Session {
                 let leave = start
                     .lines(&mut self.rows, false)
                     .into_iter()
-                    .chain(start.callers())
+                    .chain(start.callers(false))
                     .chain(start.deferred(false));
                 temporaries.extend(leave.map(|t| Temporary { meaning: left(t.meaning), ..t }));
             }
@@ -158,7 +158,8 @@ impl Session {
             let accept = Accept::Frame(origin.frame_offset);
             temporaries.push(Temporary { addr: site.pc, accept, meaning: Meaning::Call { index } });
         }
-        if temporaries.is_empty() {
+        // Out of a goroutine's first function there is nothing to arrive at: it runs on, as after `continue`.
+        if temporaries.is_empty() && kind != StepKind::Out {
             return Err("there is nowhere to step to from here; use continue".into());
         }
         let from = thread.map(|t| Tid(t.tid));
@@ -229,9 +230,9 @@ impl Session {
         let remark = body.remark.as_ref().map(|r| format!(" ({r})")).unwrap_or_default();
         let description = format!("{arrow} -> {}{remark}", body.body);
         self.arm_more(Temporary { addr: body.stop_pc, accept, meaning: Meaning::Body { description } });
-        if chosen.is_some() && body.reached != Reached::ByCall {
+        if body.reached != Reached::ByCall {
             // The statement is over long before the body runs: leaving the line is not the end of this step.
-            self.drop_temporaries(|m| matches!(m, Meaning::LineLeft));
+            self.drop_temporaries(|m| !matches!(m, Meaning::Body { .. }));
         }
     }
 

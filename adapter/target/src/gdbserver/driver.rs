@@ -24,6 +24,10 @@ const WRITE_CHUNK: usize = 1024;
 /// SIGTRAP, SIGSEGV, SIGILL, SIGBUS, SIGFPE in GDB's numbers.
 pub(super) const TRAP: u8 = 5;
 pub(super) const FAULTS: [u8; 4] = [11, 4, 10, 8];
+/// Signals of job control.
+const STOPS: [i32; 4] = [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
+/// How often we look whether a program runs that was let go.
+const LOOKS_AFTER_DETACH: usize = 4;
 
 /// The driver's state; lives on its thread.
 pub(super) struct Server {
@@ -41,6 +45,8 @@ pub(super) struct Server {
     pub(super) end: Option<Receiver<Event>>,
     pub(super) running: bool,
     pub(super) over: bool,
+    /// Job control stopped it, as far as we know: it was found so, or a stop signal was delivered.
+    pub(super) stopped_by_others: bool,
     /// We are killing it: a connection that breaks is no surprise.
     pub(super) killing: bool,
     /// SIGINTs that we sent and that have not been reported.
@@ -83,6 +89,7 @@ impl Server {
             end,
             running: false,
             over: false,
+            stopped_by_others: false,
             killing: false,
             interrupts_due: 0,
             interrupt_wanted: false,
@@ -296,6 +303,7 @@ impl Driver for Server {
         for (tid, action, signal) in &plan.threads {
             if let Some(signal) = signal {
                 self.held.retain(|h| h != &(*tid, *signal));
+                self.stopped_by_others |= STOPS.contains(&signal.0);
             }
             if named.contains(tid) {
                 // A second signal of the same thread.
@@ -365,6 +373,9 @@ impl Driver for Server {
         }
         self.connection.command(&format!("D;{:x}", self.pid))?;
         self.over = true;
+        if !self.launched() && !self.stopped_by_others {
+            wake_left_stopped(self.pid);
+        }
         Ok(())
     }
 
@@ -382,6 +393,16 @@ impl Driver for Server {
             self.emitter.post(Event::Signalled { signal: Signal(libc::SIGKILL) });
         }
         Ok(())
+    }
+}
+
+/// gdbserver stops new threads by a SIGSTOP, and one that is still on its way when it lets go stops the program for ever.
+fn wake_left_stopped(pid: i32) {
+    for _ in 0..LOOKS_AFTER_DETACH {
+        std::thread::sleep(Duration::from_millis(5));
+        if process::state(pid) == Some('T') {
+            return process::signal(pid, libc::SIGCONT);
+        }
     }
 }
 

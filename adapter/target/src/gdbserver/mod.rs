@@ -145,7 +145,14 @@ pub(crate) fn launch(
     let Spinning { running, pc, saved } = answered.recv().unwrap_or(Err(TargetError::Ended))?;
     let pid = running.pid;
     let result = Outputs::start(running.pipes, &emitter).and_then(|outputs| {
-        let program = Program { pid, end: Some(end), outputs: Some(outputs), keeper: Some(keeper), wake };
+        let program = Program {
+            pid,
+            stopped: false,
+            end: Some(end),
+            outputs: Some(outputs),
+            keeper: Some(keeper),
+            wake,
+        };
         start(server, program, emitter, move |s| s.write_through_server(pc, &saved))
     });
     if result.is_err() {
@@ -157,13 +164,16 @@ pub(crate) fn launch(
 pub(crate) fn attach(server: &Path, pid: i32, events: Sender<Event>) -> Result<Box<dyn Target>, TargetError> {
     permission::check_attach(pid)?;
     let wake = Arc::new(Wake::new()?);
-    let program = Program { pid, end: None, outputs: None, keeper: None, wake };
+    let stopped = process::state(pid) == Some('T');
+    let program = Program { pid, stopped, end: None, outputs: None, keeper: None, wake };
     start(server, program, Emitter::new(events)?, |_| Ok(()))
 }
 
 /// The process that a server is to take over. A launched one has an end, outputs and a keeper.
 struct Program {
     pid: i32,
+    /// By job control, before we came.
+    stopped: bool,
     end: Option<Receiver<Event>>,
     outputs: Option<Outputs>,
     keeper: Option<Keeper>,
@@ -177,7 +187,7 @@ fn start(
     emitter: Emitter,
     prepare: impl FnOnce(&mut Server) -> Result<(), TargetError> + Send + 'static,
 ) -> Result<Box<dyn Target>, TargetError> {
-    let Program { pid, end, outputs, keeper, wake } = program;
+    let Program { pid, stopped, end, outputs, keeper, wake } = program;
     let memory = Arc::new(ProcMemory::open(pid));
     let (jobs, job_queue) = queue::<Server>(wake);
     let (ready_tx, ready) = bounded(1);
@@ -192,6 +202,7 @@ fn start(
             let connection = Connection::new(stream);
             let mut s = Server::new(pid, child, connection, mem, theirs, outputs, end);
             s.guard = Some(guard);
+            s.stopped_by_others = stopped;
             let ready = s.shake_hands(START_DEADLINE).and_then(|()| prepare(&mut s));
             ready.map_err(|e| s.explain(e, &path, START_DEADLINE))?;
             Ok(s)
