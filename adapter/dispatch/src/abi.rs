@@ -17,6 +17,8 @@ pub(crate) enum Place {
 /// One word of a parameter: which parameter, the offset in it, and where it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Assigned {
+    /// Which of the given types.
+    pub(crate) index: usize,
     pub(crate) ty: TypeId,
     pub(crate) offset: u64,
     pub(crate) place: Place,
@@ -75,7 +77,7 @@ pub(crate) fn assign(image: &Image, types: &[TypeId], mut stack: u64) -> (Vec<As
     };
     let (mut int, mut float) = (0, 0);
     let mut out = Vec::new();
-    for &ty in types.iter().take(256) {
+    for (index, &ty) in types.iter().enumerate().take(256) {
         let mut pieces = Vec::new();
         let fits = flatten(image, ty, 0, &mut pieces, 0).is_some();
         let need_int = pieces.iter().filter(|p| matches!(p, Piece::Int(_))).count();
@@ -92,14 +94,14 @@ pub(crate) fn assign(image: &Image, types: &[TypeId], mut stack: u64) -> (Vec<As
                         (at, Place::Float)
                     }
                 };
-                out.push(Assigned { ty, offset, place });
+                out.push(Assigned { index, ty, offset, place });
             }
             continue;
         }
         let size = image.type_of(ty, image).map_or(8, |t| t.size);
         stack = stack.next_multiple_of(align(image, ty, 0).max(1));
         for w in 0..(size / 8).min(MAX_WORDS as u64) {
-            out.push(Assigned { ty, offset: 8 * w, place: Place::Stack((stack + 8 * w) as i64) });
+            out.push(Assigned { index, ty, offset: 8 * w, place: Place::Stack((stack + 8 * w) as i64) });
         }
         stack = stack.saturating_add(size);
     }

@@ -13,7 +13,7 @@ use crate::flow::{Flowed, Loc};
 use crate::interp::Machine;
 use crate::model::{Alu, Dst, Flow, Op, R, Src, Target};
 use crate::words::Word;
-use crate::{results, tables, types};
+use crate::{results, tables, types, views};
 
 /// How an assertion is compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct AssertSite {
     itab: bool,
     /// Where the dynamic word is: the compare's other operand, an argument of the call.
     word: Src,
+    /// The call's first argument is a descriptor with a cache.
+    descriptor: bool,
     pub file: Arc<str>,
     pub line: u32,
 }
@@ -110,37 +112,78 @@ impl Engine {
         site: &AssertSite,
     ) -> Asserted {
         let nothing = |_: u64| false;
-        let machine = Machine::new(mem, regs, &nothing);
+        self.read_with(image, mem, &Machine::new(mem, regs, &nothing), site).1
+    }
+
+    /// The same for an interpreted state at the site; with the itab, if the dynamic word is one.
+    pub(crate) fn read_with(
+        &self,
+        image: &Image,
+        mem: &dyn Memory,
+        machine: &Machine<'_>,
+        site: &AssertSite,
+    ) -> (Option<u64>, Asserted) {
         let word = match site.word {
             Src::Reg(r) => machine.reg(r).map(|v| v.n),
             Src::Mem(m) => machine.address(&m).and_then(|a| mem.read_u64(a.n).ok()),
             _ => None,
         };
         let unknown = Asserted { dynamic: None, ok: None, case: None };
-        let Some(word) = word else { return unknown };
+        let Some(word) = word else { return (None, unknown) };
+        let itab = (site.itab && word != 0).then_some(word);
         let dynamic = match (word, site.itab) {
             (0, _) => None,
             (w, true) => mem.read_u64(w.wrapping_add(8)).ok(),
             (w, false) => Some(w),
         };
         let inter = |t: &TypeId| image.type_of(*t, mem).ok().and_then(|t| t.runtime);
-        let has = |t: &TypeId| tables::lookup(image, mem, inter(t)?, dynamic?).map(|x| x.is_some());
-        match site.form {
+        let has = |t: &TypeId| {
+            let (inter, typ) = (inter(t)?, dynamic?);
+            match tables::lookup(image, mem, inter, typ) {
+                Some(known) => Some(known.is_some()),
+                // The runtime has not compared this pair yet.
+                None => views::missing_method(image, mem, typ, inter).ok().map(|m| m.is_none()),
+            }
+        };
+        let seen = match site.form {
             AssertForm::Panic => Asserted { dynamic, ok: Some(false), case: None },
             AssertForm::Compare => Asserted { dynamic, ok: Some(word == site.constant), case: None },
             _ if dynamic.is_none() => Asserted { dynamic, ok: Some(false), case: None },
             AssertForm::Interface => Asserted { dynamic, ok: site.wanted.first().and_then(has), case: None },
             AssertForm::Switch => {
-                for (k, t) in site.wanted.iter().enumerate() {
-                    match has(t) {
-                        Some(true) => return Asserted { dynamic, ok: Some(true), case: Some(k) },
-                        Some(false) => {}
-                        None => return Asserted { dynamic, ok: None, case: None },
-                    }
+                let first = site.wanted.iter().map(has).enumerate().find(|(_, fits)| *fits != Some(false));
+                match first {
+                    Some((k, Some(_))) => Asserted { dynamic, ok: Some(true), case: Some(k) },
+                    Some((_, None)) => Asserted { dynamic, ok: None, case: None },
+                    None => Asserted { dynamic, ok: Some(false), case: None },
                 }
-                Asserted { dynamic, ok: Some(false), case: None }
             }
+        };
+        (itab, seen)
+    }
+}
+
+impl AssertSite {
+    /// The word that is compared is an itab, not a type.
+    pub(crate) fn is_itab(&self) -> bool {
+        self.itab
+    }
+
+    /// The runtime call takes a descriptor with a cache (Go 1.22 and newer).
+    pub(crate) fn takes_descriptor(&self) -> bool {
+        self.descriptor
+    }
+
+    pub(crate) fn word_register(&self) -> Option<Loc> {
+        match self.word {
+            Src::Reg(r) => Some(Loc::Reg(r)),
+            _ => None,
         }
+    }
+
+    /// Interface of the itab that is compared with.
+    pub(crate) fn constant_interface(&self, mem: &dyn Memory) -> Option<u64> {
+        (self.itab && self.form == AssertForm::Compare).then(|| mem.read_u64(self.constant).ok())?
     }
 }
 
@@ -149,7 +192,17 @@ fn valid(image: &Image, t: u64) -> bool {
 }
 
 fn site(form: AssertForm, word: Src) -> AssertSite {
-    AssertSite { pc: 0, form, wanted: Vec::new(), constant: 0, itab: false, word, file: "".into(), line: 0 }
+    AssertSite {
+        pc: 0,
+        form,
+        wanted: Vec::new(),
+        constant: 0,
+        itab: false,
+        word,
+        descriptor: false,
+        file: "".into(),
+        line: 0,
+    }
 }
 
 /// `==` of interface values: the runtime compares the data next.
@@ -176,6 +229,7 @@ fn call(image: &Image, flow: &Flowed<'_>, i: usize, target: u64) -> Option<Asser
     Some(match name {
         "typeAssert" => AssertSite {
             wanted: interface(results::assert_interface(image, constant(0)?)).into_iter().collect(),
+            descriptor: true,
             ..site(AssertForm::Interface, Src::Reg(arg(1)?))
         },
         "interfaceSwitch" => {
@@ -185,6 +239,7 @@ fn call(image: &Image, flow: &Flowed<'_>, i: usize, target: u64) -> Option<Asser
             AssertSite {
                 wanted: (0..n).filter_map(case).collect(),
                 constant: desc,
+                descriptor: true,
                 ..site(AssertForm::Switch, Src::Reg(arg(1)?))
             }
         }

@@ -144,6 +144,11 @@ impl<'a> Machine<'a> {
         self.arch.int_args().get(i).and_then(|r| self.reg(r.0 as R))
     }
 
+    /// The low half of a vector register.
+    pub(crate) fn vector(&self, n: usize) -> Option<u64> {
+        self.vecs.get(n)?.first().copied().flatten().map(|v| v.n)
+    }
+
     pub(crate) fn set_result(&mut self, i: usize, v: Value) {
         if let Some(r) = self.arch.int_args().get(i) {
             self.set_reg(r.0 as R, v);

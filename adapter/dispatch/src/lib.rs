@@ -8,6 +8,7 @@ mod abi;
 mod api;
 mod arrived;
 mod asm;
+mod asserting;
 mod asserts;
 mod bodies;
 mod calls;
@@ -27,6 +28,7 @@ mod model;
 mod names;
 mod plan;
 mod predict;
+mod probes;
 mod resolve;
 mod results;
 mod scan;
@@ -44,9 +46,11 @@ pub use api::{
 };
 pub use arrived::{CalledThrough, Passage, WatchedLoad};
 pub use asm::Instruction;
+pub use asserting::{AssertProbe, Found, Written};
 pub use asserts::{AssertForm, AssertSite, Asserted};
 pub use bodies::{Implementation, Implementations, NamedInterface};
 pub use engine::Engine;
+pub use probes::{ItabAt, Probe};
 pub use views::{Implementer, ItabRow, ItabTable, MethodRow, Miss};
 
 /// The call as a row of a menu (docs/PROTOCOL.md, `stepInTargets`).

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::api::{Site, SiteKind};
 use crate::classify::may_dispatch;
-use crate::engine::Engine;
+use crate::engine::{Analysis, Engine};
 
 /// Bytes of a function that is looked at.
 const MAX_BYTES: usize = 4 << 20;
@@ -36,6 +36,13 @@ impl Engine {
     }
 
     fn dynamic_sites(&self, image: &Image, id: FuncId) -> Option<Vec<Arc<Site>>> {
+        let analysis = self.dynamic_analysis(image, id)?;
+        let dynamic = |s: &&Arc<Site>| !matches!(s.kind, SiteKind::Static { .. } | SiteKind::Other);
+        Some(analysis.sites.iter().filter(dynamic).cloned().collect())
+    }
+
+    /// The analysis of a function that may have a dynamic call, not cached.
+    pub(crate) fn dynamic_analysis(&self, image: &Image, id: FuncId) -> Option<Analysis> {
         let f = image.functions().get(id)?;
         let len = usize::try_from(f.end().checked_sub(f.entry())?).ok()?;
         let bytes = image.read_vec(f.entry(), len, MAX_BYTES).ok()?;
@@ -43,8 +50,6 @@ impl Engine {
             return None;
         }
         let code = crate::code::Code::of(image, f)?;
-        let analysis = self.analyse(image, f, Arc::new(code));
-        let dynamic = |s: &&Arc<Site>| !matches!(s.kind, SiteKind::Static { .. } | SiteKind::Other);
-        Some(analysis.sites.iter().filter(dynamic).cloned().collect())
+        Some(self.analyse(image, f, Arc::new(code)))
     }
 }

@@ -258,6 +258,32 @@ fn same_type(receiver: &str, own: &str) -> bool {
     receiver == own || (receiver.contains("go.shape.") && base(receiver) == base(own))
 }
 
+/// How a method of an interface is met.
+enum Fit {
+    Has,
+    /// The linker removed a type: it can't be compared.
+    Maybe,
+    Misses(Miss),
+}
+
+/// The first method of an interface (by descriptor) that a concrete type lacks, and why; `None`: it has all of them. `Err`: a
+/// method can't be compared, so nothing is known.
+pub(crate) fn missing_method(
+    image: &Image,
+    mem: &dyn Memory,
+    typ: u64,
+    inter: u64,
+) -> Result<Option<(String, Miss)>, ()> {
+    let ty = image.type_of(image.type_from_runtime(inter), mem).map_err(|_| ())?;
+    let Shape::Interface { methods: Some(wanted), .. } = &ty.shape else { return Err(()) };
+    let mut sets = MethodSets { image, mem, sets: FxHashMap::default() };
+    match sets.first_missing(typ, wanted) {
+        (_, Some(missing)) => Ok(Some(missing)),
+        (true, None) => Err(()),
+        (false, None) => Ok(None),
+    }
+}
+
 /// Method sets by descriptor, read once.
 struct MethodSets<'a> {
     image: &'a Image,
@@ -280,20 +306,13 @@ impl MethodSets<'_> {
         let mut maybe = false;
         let mut missing = None;
         for w in wanted {
-            let named: Vec<&image::Method> = have.iter().filter(|m| m.name == w.name).collect();
-            let right =
-                named.iter().find(|m| exported(&w.name) || m.package == w.package || m.package.is_none());
-            let why = match right {
-                Some(m) => match (self.descriptor(m.ty), self.descriptor(w.ty)) {
-                    (Some(a), Some(b)) if a == b => continue,
-                    (Some(_), Some(_)) => Miss::Signature,
-                    _ => {
-                        maybe = true;
-                        continue;
-                    }
-                },
-                None if !named.is_empty() => Miss::Package,
-                None => self.why_absent(t, &w.name),
+            let why = match self.why_missing(t, &have, w) {
+                Fit::Has => continue,
+                Fit::Maybe => {
+                    maybe = true;
+                    continue;
+                }
+                Fit::Misses(why) => why,
             };
             if missing.is_some() {
                 return None;
@@ -307,6 +326,34 @@ impl MethodSets<'_> {
             return None;
         }
         Some((maybe, missing))
+    }
+
+    /// The first method that a type lacks, and why. The flag: a method could not be compared.
+    fn first_missing(&mut self, t: u64, wanted: &[image::Imethod]) -> (bool, Option<(String, Miss)>) {
+        let have = self.of(t);
+        let mut maybe = false;
+        for w in wanted {
+            match self.why_missing(t, &have, w) {
+                Fit::Has => {}
+                Fit::Maybe => maybe = true,
+                Fit::Misses(why) => return (maybe, Some((w.name.to_string(), why))),
+            }
+        }
+        (maybe, None)
+    }
+
+    fn why_missing(&mut self, t: u64, have: &[image::Method], w: &image::Imethod) -> Fit {
+        let named: Vec<&image::Method> = have.iter().filter(|m| m.name == w.name).collect();
+        let right = named.iter().find(|m| exported(&w.name) || m.package == w.package || m.package.is_none());
+        match right {
+            Some(m) => match (self.descriptor(m.ty), self.descriptor(w.ty)) {
+                (Some(a), Some(b)) if a == b => Fit::Has,
+                (Some(_), Some(_)) => Fit::Misses(Miss::Signature),
+                _ => Fit::Maybe,
+            },
+            None if !named.is_empty() => Fit::Misses(Miss::Package),
+            None => Fit::Misses(self.why_absent(t, &w.name)),
+        }
     }
 
     fn descriptor(&self, t: Option<TypeId>) -> Option<u64> {

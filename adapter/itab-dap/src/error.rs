@@ -29,6 +29,7 @@ pub(crate) enum Refused {
     Memory(String),
     Exception(String),
     Dispatch(String),
+    Trace(String),
     Cancelled,
 }
 
@@ -83,6 +84,7 @@ impl Refused {
             Refused::Memory(s) => (2014, format!("Unable to access memory: {s}"), false),
             Refused::Exception(s) => (2011, format!("Unable to get exception info: {s}"), false),
             Refused::Dispatch(s) => (2020, format!("Unable to answer about dispatch: {s}"), false),
+            Refused::Trace(s) => (2021, format!("Unable to trace: {s}"), false),
             Refused::Cancelled => (2099, "cancelled".into(), false),
         }
     }

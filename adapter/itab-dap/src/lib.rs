@@ -13,3 +13,4 @@ mod session;
 mod settings;
 mod signals;
 mod source;
+mod trace;

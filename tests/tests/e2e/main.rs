@@ -23,3 +23,4 @@ mod servers;
 mod signals;
 mod stepping;
 mod support;
+mod traces;

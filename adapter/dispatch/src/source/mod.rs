@@ -2,12 +2,15 @@
 //!
 //! Works on tokens with a stack of brackets; a file that doesn't compile gives fewer calls, never a hang.
 
+mod asserts;
 mod scan;
 mod tokens;
 
 use std::sync::Arc;
 
 use crate::api::Span;
+
+pub(crate) use asserts::SourceAssert;
 
 /// How the called function is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +63,13 @@ pub(crate) struct SourceCall {
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     pub(crate) all: Vec<SourceCall>,
+    /// Type assertions and cases of type switches.
+    pub(crate) asserts: Vec<SourceAssert>,
 }
 
 impl Calls {
     pub(crate) fn parse(text: &str) -> Calls {
-        Calls { all: scan::calls(text) }
+        Calls { all: scan::calls(text), asserts: asserts::assertions(text) }
     }
 
     /// The calls that the compiler puts on `line`, in evaluation order. `owner`: start line of the function; 0 when it isn't known.

@@ -268,7 +268,8 @@ pub struct Common {
     /// How much of a value is read at first.
     #[schemars(extend("default" = {}))]
     pub limits: Limits,
-    /// A filter of dispatches to trace from the start. Not yet.
+    /// Interface calls to trace from the start: a filter as in the console's `trace dispatch` (`io.Writer.Write`, `package=main`,
+    /// `main.go:12`), or `asserts` and a filter.
     pub trace: String,
 }
 

@@ -68,7 +68,6 @@ fn pending_common() -> Vec<Pending> {
         ("showPprofLabels", Value::Array(Vec::new()), "labels are not part of goroutine names"),
         ("showStringer", Value::Bool(false), "String and Error methods are not called"),
         ("speculate", Value::Bool(false), "pending targets are resolved when the call is reached"),
-        ("trace", Value::String(String::new()), "nothing is traced"),
         ("probes", Value::String("auto".into()), "no probes are set in any case"),
     ]
 }

@@ -46,6 +46,7 @@ impl Session {
             "breaks" => Answer::Text(self.breaks()),
             "break" => self.break_command(&c.rest),
             "catch" => self.catch_command(&c.rest),
+            "trace" => self.trace_command(&c.rest),
             "-exec" => self.native_command(&c.rest),
             name if !is_command(name) => Answer::Error(format!("there is no command {name:?}; try help")),
             _ if self.state != State::Stopped => {

@@ -38,6 +38,10 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ("itabs", "itabs [INTERFACE] [TYPE] [new]: the itab table; names may be globs"),
     ("implementers", "implementers INTERFACE [near]: the types that implement an interface, or nearly do"),
     ("methods", "methods TYPE|EXPR: the method set"),
+    (
+        "trace",
+        "trace dispatch|asserts [FILTER] | off|on|show [N] | pprof|graph FILE [N]: log and count interface calls or type assertions",
+    ),
     ("goroutines", "goroutines [-all]: the goroutines"),
     ("goroutine", "goroutine N: look at another goroutine"),
     ("breaks", "breaks: the breakpoints"),
@@ -78,7 +82,7 @@ pub(crate) fn parse(line: &str) -> Option<(Command, bool)> {
     }
     let rest = text.get(name.len()..).unwrap_or_default().trim().to_string();
     // `itab(x)` and `dispatch.field` are expressions; `config > y` with a variable of that name as well. These take globs and types:
-    let takes_symbols = ["itabs", "methods", "implementers", "break", "goroutines"].contains(&name);
+    let takes_symbols = ["itabs", "methods", "implementers", "break", "goroutines", "trace"].contains(&name);
     let call =
         rest.starts_with(['(', '.', '=']) && !text.get(name.len()..).is_some_and(|t| t.starts_with(' '));
     if forced {

@@ -159,6 +159,11 @@ impl Inferior {
         self.at_breakpoint = Some(tid);
     }
 
+    /// The thread whose hit was taken note of and that has not been resumed since.
+    pub(crate) fn at_breakpoint(&self) -> Option<Tid> {
+        self.at_breakpoint
+    }
+
     /// A signal stopped a thread; it is delivered with the next resume.
     pub(crate) fn note_signal(&mut self, tid: Tid, signal: Signal) {
         self.signals.push((tid, signal));

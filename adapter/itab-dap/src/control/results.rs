@@ -28,16 +28,22 @@ struct Part {
 pub(crate) fn results_after_return(process: &Process<'_>, function: FuncId, regs: &Regs) -> Option<Returned> {
     let f = process.image.functions().get(function)?;
     let signature = process.image.signature(function)?;
+    let (names, types): (Vec<String>, Vec<TypeId>) =
+        signature.into_iter().filter(|s| s.2).map(|(name, ty, _)| (name, ty)).unzip();
+    let values: Vec<_> = names.into_iter().zip(values_in_registers(process, &types, regs)).collect();
+    (!values.is_empty()).then(|| Returned { function: process.function_display_name(&f, None), values })
+}
+
+/// Values of these types in the registers of the ABI, in order, right behind a call.
+pub(crate) fn values_in_registers(process: &Process<'_>, types: &[TypeId], regs: &Regs) -> Vec<Value> {
     let mut ints = regs.arch().int_args().iter().map(|r| regs.get(*r));
     let mut floats = 0_u16;
-    let mut values = Vec::new();
-    for (name, ty, _) in signature.into_iter().filter(|s| s.2) {
-        let parts = parts_of(process, ty, 0, 0);
-        let value = parts.and_then(|parts| gather(process, ty, &parts, &mut ints, &mut floats, regs));
-        let value = value.unwrap_or_else(|| Value::unavailable(ty, "returned on the stack"));
-        values.push((name, value));
-    }
-    (!values.is_empty()).then(|| Returned { function: process.function_display_name(&f, None), values })
+    let mut one = |ty: &TypeId| {
+        let parts = parts_of(process, *ty, 0, 0);
+        let value = parts.and_then(|parts| gather(process, *ty, &parts, &mut ints, &mut floats, regs));
+        value.unwrap_or_else(|| Value::unavailable(*ty, "returned on the stack"))
+    };
+    types.iter().map(&mut one).collect()
 }
 
 fn gather(

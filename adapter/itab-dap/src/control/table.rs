@@ -27,6 +27,13 @@ pub(crate) enum Internal {
     MethodLoad,
 }
 
+/// A point of a trace: never a stop that the user sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct TracePoint {
+    pub(crate) trace: u32,
+    pub(crate) index: u32,
+}
+
 /// Who wants a stop at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Owner {
@@ -34,6 +41,7 @@ pub(crate) enum Owner {
     Internal(Internal),
     /// Index into the current step's list of temporaries.
     Temporary(usize),
+    Trace(TracePoint),
 }
 
 /// The table of armed addresses.

@@ -55,6 +55,7 @@ impl Session {
 
     fn step_one_instruction(&mut self, goid: u64) {
         let tid = self.thread_of(goid);
+        self.trace_before_instruction(tid);
         let Some((inf, tid)) = self.inferior.as_mut().zip(tid) else {
             return self
                 .report_failed_step(goid, "this goroutine is not on a thread; it can't run one instruction");

@@ -93,6 +93,8 @@ impl Session {
     fn on_breakpoint(&mut self, tid: Tid, addr: u64) {
         let Some(inf) = self.inferior.as_mut() else { return };
         inf.note_hit(tid);
+        self.begin_trace_hit();
+        let Some(inf) = self.inferior.as_mut() else { return };
         let owners = inf.owners(addr);
         if owners.is_empty() || inf.read_thread(tid).is_err() {
             return self.go_on();
@@ -119,6 +121,7 @@ impl Session {
                     }
                 }
                 Owner::Temporary(_) => {}
+                Owner::Trace(p) => self.on_trace_point(tid, goid, p),
             }
         }
         if !hit.is_empty() {
@@ -281,6 +284,7 @@ impl Session {
     }
 
     pub(crate) fn resume_from(&mut self, from: Option<Tid>) -> Result<(), String> {
+        self.trace_what_is_passed(from);
         let Some(inf) = self.inferior.as_mut() else { return Err("no program".into()) };
         inf.resume(from).map_err(|e| e.to_string())?;
         self.state = State::Running;

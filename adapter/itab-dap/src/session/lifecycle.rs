@@ -156,6 +156,7 @@ impl Session {
         }
         self.last_pid = self.pid();
         self.step = None;
+        self.end_traces();
         self.exit_code = Some(code);
         self.new_epoch();
         self.inferior = None;
@@ -177,6 +178,7 @@ impl Session {
         self.console(&format!("The debugger behind this session is gone: {why}. Start the session again."));
         self.last_pid = self.pid();
         self.step = None;
+        self.end_traces();
         self.new_epoch();
         self.inferior = None;
         self.tell_terminated();
@@ -198,6 +200,7 @@ impl Session {
         if let Some(inf) = self.inferior.as_mut() {
             inf.forget_breakpoints();
         }
+        self.end_traces();
         self.step = None;
         self.go_on();
     }

@@ -40,6 +40,7 @@ use crate::{
     settings::Settings,
     signals,
     source::Sources,
+    trace::Traces,
 };
 
 /// What the client is connected by: decides what a closed stream means.
@@ -123,6 +124,9 @@ pub(crate) struct Session {
     pub(crate) locations: Handles<(String, u32)>,
     /// Frame ids already given for (goroutine, index) at this stop.
     frame_ids: std::collections::HashMap<(u64, usize), i64>,
+    pub(crate) traces: Traces,
+    /// Path of the program, for the files of a trace, after its end too.
+    pub(crate) traced_program: String,
     stdout: output::Decoder,
     stderr: output::Decoder,
 }
@@ -190,6 +194,8 @@ impl Session {
             call_sites: calls::CallSites::default(),
             locations: Handles::default(),
             frame_ids: std::collections::HashMap::new(),
+            traces: Traces::default(),
+            traced_program: String::new(),
             stdout: output::Decoder::default(),
             stderr: output::Decoder::default(),
         }
@@ -206,6 +212,7 @@ impl Session {
             (None, Some(r)) => r.clone(),
             (None, None) => silent,
         };
+        let records = self.traces.due().map_or_else(never, crossbeam_channel::at);
         select! {
             recv(incoming) -> m => match m {
                 Err(_) => self.client_is_gone(),
@@ -215,6 +222,7 @@ impl Session {
                 Ok(e) => self.on_target_event(e),
                 Err(_) => self.on_program_channel_closed(),
             },
+            recv(records) -> _ => self.send_trace_records(false),
             recv(tasks) -> t => if let Ok(t) = t { self.on_task(t) },
             recv(signals) -> s => if let Ok(s) = s {
                 tracing::info!("signal {s}: ending the session");

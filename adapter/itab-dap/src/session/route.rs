@@ -65,6 +65,8 @@ routes! {
     itab::Implementers, Stopped, |s, a, r| s.on_itab_implementers(a, r);
     itab::Decode, Stopped, |s, a, r| s.on_itab_decode(a, r);
     itab::Pointee, Stopped, |s, a, r| s.on_itab_pointee(a, r);
+    itab::Trace, Program, |s, a, r| s.on_itab_trace(a, r);
+    itab::TraceResult, Always, |s, a, r| s.on_itab_trace_result(a, r);
     itab::Methods, Stopped, |s, a, r| s.on_itab_methods(a, r);
     itab::BreakOnMethod, Program, |s, a, r| s.on_itab_break_on_method(a, r);
 }

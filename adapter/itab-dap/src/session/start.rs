@@ -275,10 +275,12 @@ impl Session {
         if self.settings.says_backend() {
             self.console(&format!("Debugging with {}.", inferior.description()));
         }
+        self.traced_program = inferior.image.path().to_string_lossy().into_owned();
         self.inferior = Some(inferior);
         self.state = State::Configuring;
         self.arm_exception_breakpoints();
         self.bind_early_breakpoints();
+        self.start_trace_of_launch();
         Ok(())
     }
 }

@@ -105,7 +105,7 @@ impl Session {
     }
 
     /// The user goroutine on a thread at this stop.
-    pub(super) fn goid_of(&mut self, tid: Tid) -> Option<u64> {
+    pub(crate) fn goid_of(&mut self, tid: Tid) -> Option<u64> {
         let inf = self.inferior.as_mut()?;
         inf.read_thread(tid).ok()?;
         let process = inf.process();

@@ -127,6 +127,12 @@ pub struct TraceRow {
     pub total: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<u64>,
+    /// Of an assertion: whether it held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ok: Option<bool>,
+    /// Of an assertion: the type that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<String>,
 }
 
 /// Event: at most ten a second, batched.

@@ -1,0 +1,3 @@
+module example.com/asserted
+
+go 1.21
