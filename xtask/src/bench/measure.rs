@@ -47,6 +47,11 @@ mod tests {
     fn a_process_has_a_size_and_the_debuggee_is_left_out() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = child.id();
+        // Until it has executed its program it is a few pages of ours.
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while pss_without(pid, 0).unwrap() <= 10_000 && std::time::Instant::now() < until {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         let sizes = (pss_without(pid, 0), pss_without(pid, pid));
         child.kill().unwrap();
         child.wait().unwrap();

@@ -34,7 +34,14 @@ impl Server {
         if self.killing || self.over {
             return;
         }
-        self.lost(&e.to_string());
+        // gdbserver answers E01 for a thread that ended with its program: then the parent knows how, once the server lets go of it.
+        if self.launched() {
+            self.connection.close();
+        }
+        match self.own_end() {
+            Some(end) => self.finish(end),
+            None => self.lost(&e.to_string()),
+        }
     }
 
     fn on_stop_packet(&mut self, packet: &[u8]) -> Result<(), TargetError> {
