@@ -455,6 +455,9 @@ fn detach_while_it_runs(b: &BackendChoice) {
 
 fn signals_reach_the_program(b: &BackendChoice) {
     let p = need!(program("many", Mode::Debug));
+    // A shell starts what runs in the background with SIGINT ignored, and the program would inherit that.
+    // SAFETY: no handler is installed.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     let mut s = Session::launch(b, &p, &["ticks"]);
     s.go();
     s.until("ready");
