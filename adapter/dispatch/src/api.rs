@@ -132,7 +132,7 @@ pub struct Placement {
 }
 
 /// The source's construct.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CallKind {
     Interface,
     Closure,
@@ -140,6 +140,7 @@ pub enum CallKind {
     Dictionary,
     Go,
     Defer,
+    #[default]
     Static,
     Range,
     Deferred,
@@ -167,10 +168,11 @@ impl CallKind {
 }
 
 /// What happens when the call is reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
     Known,
     Panics,
+    #[default]
     Pending,
     Unknown,
 }
@@ -186,8 +188,9 @@ impl State {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Certainty {
+    #[default]
     Certain,
     /// A call in between may change it.
     Stale,
@@ -276,8 +279,8 @@ pub struct Chain {
     pub(crate) stale: crate::interp::Stale,
 }
 
-/// One call of a line.
-#[derive(Clone, Debug)]
+/// One call of a line. The default: a direct call of which nothing is known.
+#[derive(Clone, Debug, Default)]
 pub struct CallSite {
     pub kind: CallKind,
     /// Evaluation order within the line; earlier calls keep theirs when they are done.
@@ -310,6 +313,8 @@ pub struct CallSite {
     pub site: Option<Arc<Site>>,
     /// For callbacks: the call it goes through, as written.
     pub via: Option<String>,
+    /// For callbacks: it runs after that call has returned, or on another goroutine.
+    pub elsewhere: bool,
 }
 
 /// What a step into a call needs; the session owns breakpoints and running.

@@ -101,8 +101,8 @@ impl Arrival<'_> {
     /// Full name of the receiver's type, by the method's name and the dictionary of its code.
     fn receiver(&self, symbol: &str, dict: Option<u64>) -> Result<String, String> {
         let name = self.process.symbol_full_name(symbol, dict);
-        let (receiver, pointer) =
-            names::receiver(&name).ok_or_else(|| format!("{} is no method", names::display(symbol)))?;
+        let (receiver, pointer) = names::receiver(&name)
+            .ok_or_else(|| format!("{} is no method", names::display(self.process.image, symbol)))?;
         if receiver.contains("T?") {
             return Err("the type arguments of the receiver are lost here".into());
         }

@@ -116,7 +116,7 @@ impl Engine {
     }
 
     fn site_note(&self, image: &Image, s: &crate::api::Site) -> Option<String> {
-        let name = |t: u64| image.functions().at(t).map(|f| crate::names::display(f.name()));
+        let name = |t: u64| image.functions().at(t).map(|f| crate::names::display(image, f.name()));
         Some(match s.kind {
             SiteKind::Interface => {
                 let target = s

@@ -1,7 +1,5 @@
 //! The calls of a frame's line: what the source writes, matched with what the machine code does and what will happen.
 
-use std::sync::Arc;
-
 use image::Shape;
 
 use crate::api::{
@@ -10,8 +8,15 @@ use crate::api::{
 use crate::engine::{Analysis, Engine, World};
 use crate::interp::Stale;
 use crate::matching::{self, Machine};
-use crate::predict::{Hit, Line, Outcome, Prediction, Predictor};
+use crate::predict::{self, Hit, Line, Outcome, Prediction, Predictor};
 use crate::source::{Prefix, SourceCall};
+
+use unwritten::{
+    at_return, callback_rows, callbacks_of_inlined, further_deferred, is_open_coded_exit, is_return,
+    open_coded, reflected_row, runs_deferred,
+};
+
+mod unwritten;
 
 impl Engine {
     /// The calls of a frame's line in evaluation order, those already done left out; the one in progress is marked.
@@ -38,13 +43,19 @@ fn line_calls(w: &World<'_>, cx: &Context<'_>) -> Option<Vec<CallSite>> {
     let stack = w.image.functions().inline_stack(pc);
     let at = stack.get(cx.inline_depth)?.clone();
     let line = Line::of(&stack, cx.inline_depth)?;
-    let on_line: Vec<usize> = matching::sites_on(w, &a, &line);
-    let mut predictor = Predictor::new(*w, a.clone(), line);
-    let mut prediction = predictor.run(cx.regs, !cx.top);
-    let in_progress = if cx.top { None } else { a.sites.iter().position(|s| s.return_pc == cx.regs.pc()) };
-    complete(&a, cx, &on_line, &mut prediction, in_progress);
+    let mut on_line: Vec<usize> = matching::sites_on(w, &a, &line);
     let text = cx.source.source(&at.file);
-    let parsed = text.map(|t| w.engine.sources.get(&at.file, t));
+    let mut predictor = Predictor::new(*w, a.clone(), line);
+    if text.as_deref().is_some_and(|t| is_return(t, at.line)) {
+        predictor = predictor.returning();
+    }
+    let mut prediction = predictor.run(cx.regs, !cx.top);
+    on_line.extend(prediction.hits.iter().filter_map(|h| h.site).filter(|k| runs_deferred(w, &a, *k)));
+    on_line.sort_unstable();
+    on_line.dedup();
+    let in_progress = if cx.top { None } else { a.sites.iter().position(|s| s.return_pc == cx.regs.pc()) };
+    complete(w, &a, cx, &on_line, &mut prediction, in_progress);
+    let parsed = text.clone().map(|t| w.engine.sources.get(&at.file, t));
     let source: Vec<&SourceCall> =
         parsed.as_ref().map(|c| c.on_line(at.line, at.start_line)).unwrap_or_default();
     let machine = matching::machine_calls(w, &a, &on_line, &prediction);
@@ -54,7 +65,8 @@ fn line_calls(w: &World<'_>, cx: &Context<'_>) -> Option<Vec<CallSite>> {
     for (k, call) in machine.iter().enumerate() {
         let Some(hit) = call.hit.and_then(|h| prediction.hits.get(h)) else { continue };
         let src = matched.get(k).copied().flatten();
-        if src.is_none() && parsed.is_some() && call.only_if_written() {
+        let unwritten = src.is_none() && parsed.is_some();
+        if unwritten && call.only_if_written() && !is_open_coded_exit(w, &a, f, call) {
             continue;
         }
         let written = src.and_then(|i| source.get(i).copied());
@@ -69,22 +81,43 @@ fn line_calls(w: &World<'_>, cx: &Context<'_>) -> Option<Vec<CallSite>> {
             c.conditional = false;
         }
         devirtualised(w, cx, &mut c, call, written);
-        if src.is_none() && parsed.is_some() {
+        if c.kind == CallKind::Dictionary {
+            c.type_argument = hit.target.and_then(|t| type_argument(w, t));
+            let receiver = written.and_then(|s| s.receiver.as_deref());
+            c.type_parameter = receiver
+                .zip(text.as_deref())
+                .and_then(|(r, t)| crate::source::params::of_parameter(t, at.start_line, r));
+        }
+        if unwritten {
             at_return(f, &mut c, call);
         }
-        callbacks.extend(callback_rows(hit, &c, written, source.len() + machine.len() + callbacks.len()));
+        let after = source.len() + machine.len() + callbacks.len();
+        if c.kind == CallKind::Deferred {
+            callbacks.extend(further_deferred(hit, &c, after));
+        } else if let Some(reflected) = reflected_row(w, hit, &c, after) {
+            callbacks.push(reflected);
+        } else {
+            callbacks.extend(callback_rows(&hit.callbacks, &c, written, after));
+        }
         join(&mut out, c, src.is_some());
     }
+    callbacks.extend(callbacks_of_inlined(
+        w,
+        &a,
+        &prediction,
+        &out,
+        &source,
+        Line::of(&stack, cx.inline_depth)?,
+    ));
     out.extend(callbacks);
-    if let Some(deferred) = open_coded(&source, &out, at.line, &at.file) {
-        out.extend(deferred);
-    }
+    out.extend(open_coded(w, &prediction, &source, &out, at.line, &at.file));
     out.sort_by_key(|c| c.order);
     Some(out)
 }
 
 /// Sites that the interpretation could not reach because it gave up.
 fn complete(
+    w: &World<'_>,
     a: &Analysis,
     cx: &Context<'_>,
     on_line: &[usize],
@@ -100,29 +133,40 @@ fn complete(
         if in_progress != Some(k) && !ahead {
             continue;
         }
+        // A direct call is what it is, whatever the values are.
+        let direct = match site.kind {
+            SiteKind::Static { target } if !predict::is_runtime(w, target) => {
+                Some(crate::resolve::chain(w, target, None))
+            }
+            _ => None,
+        };
+        let pending = if ahead { "the way to this call could not be followed" } else { "in progress" };
+        let fixed = direct.is_some();
         p.hits.push(Hit {
             site: Some(k),
             inlined: None,
-            outcome: Outcome::Pending(if ahead {
-                "the way to this call could not be followed"
-            } else {
-                "in progress"
-            }),
+            outcome: direct.map_or(Outcome::Pending(pending), |c| Outcome::Known(Box::new(c))),
             itab: site.constant_itab,
             target: match site.kind {
                 SiteKind::Static { target } | SiteKind::Constant { target } => Some(target),
                 _ => None,
             },
-            stale: Stale::CALL,
+            stale: if fixed { Stale::NONE } else { Stale::CALL },
             conditional: ahead,
             callbacks: Vec::new(),
+            reflected: None,
+            defers: false,
         });
     }
 }
 
 /// Two machine calls of one source call (a guard's two sides, a loop's copies) are one row.
 fn join(out: &mut Vec<CallSite>, c: CallSite, matched: bool) {
-    let same = |o: &&mut CallSite| matched && o.span == c.span && o.span.is_some();
+    // `range x.All()` writes two calls in one place: of the method, and of the iterator that it gives.
+    let same = |o: &&mut CallSite| {
+        let iterators = (o.kind == CallKind::Range) == (c.kind == CallKind::Range);
+        matched && iterators && o.span == c.span && o.span.is_some()
+    };
     let Some(old) = out.iter_mut().find(same) else {
         out.push(c);
         return;
@@ -163,21 +207,9 @@ fn build(w: &World<'_>, a: &Analysis, hit: &Hit, call: &Machine, written: Option
     let site = call.site.and_then(|k| a.sites.get(k)).cloned();
     let mut c = CallSite {
         kind: kind_of(call, site.as_deref(), written),
-        order: 0,
-        in_progress: false,
         expression: written.map(|s| s.callee.clone()),
-        file: None,
-        line: None,
         span: written.map(|s| s.span),
         call_pc: site.as_ref().map(|s| s.pc),
-        interface_type: None,
-        interface_name: None,
-        interface_from: None,
-        method: None,
-        slot: None,
-        type_parameter: None,
-        type_argument: None,
-        state: State::Pending,
         conditional: hit.conditional,
         certainty: if hit.stale.any() { Certainty::Stale } else { Certainty::Certain },
         reason: None,
@@ -185,13 +217,13 @@ fn build(w: &World<'_>, a: &Analysis, hit: &Hit, call: &Machine, written: Option
         chain: Vec::new(),
         body: None,
         site: site.clone(),
-        via: None,
+        ..CallSite::default()
     };
     if let Some(s) = site.as_deref().filter(|s| s.kind == SiteKind::Interface) {
         interface_facts(w, &mut c, s, hit, written);
     }
     match &hit.outcome {
-        Outcome::Known(chain) => known(w, &mut c, hit, chain, call),
+        Outcome::Known(chain) => known(w, &mut c, hit, chain, Some(call)),
         Outcome::Panics(why) => {
             c.state = State::Panics;
             c.reason = Some(why.clone());
@@ -261,7 +293,7 @@ pub(crate) fn method_name(w: &World<'_>, interface: image::TypeId, slot: u16) ->
     }
 }
 
-fn known(w: &World<'_>, c: &mut CallSite, hit: &Hit, chain: &Chain, call: &Machine) {
+fn known(w: &World<'_>, c: &mut CallSite, hit: &Hit, chain: &Chain, call: Option<&Machine>) {
     c.state = State::Known;
     if let Some((name, pc)) = &hit.inlined {
         let mut link = inlined_link(w, name, *pc);
@@ -276,14 +308,14 @@ fn known(w: &World<'_>, c: &mut CallSite, hit: &Hit, chain: &Chain, call: &Machi
     if let Some(itab) = hit.itab.filter(|i| *i != 0) {
         links.extend(itab_link(w, itab, c.slot));
     }
-    let target = hit.target.filter(|_| call.starts.is_none());
-    if let Some(t) = target
+    let called = call.filter(|c| c.starts.is_none());
+    if let Some((t, call)) = hit.target.zip(called)
         && matches!(call.kind, SiteKind::Interface | SiteKind::Dictionary { .. })
         && let Some(f) = w.image.functions().at(t)
     {
         links.push(Link {
             role: Role::Entry,
-            name: crate::names::display(f.name()),
+            name: crate::names::display(w.image, f.name()),
             qualified_name: f.name().to_string(),
             address: t,
             kind: None,
@@ -315,7 +347,7 @@ fn inlined_link(w: &World<'_>, name: &str, pc: u64) -> Link {
     let at = w.image.functions().location(pc);
     Link {
         role: Role::Body,
-        name: crate::names::display(name),
+        name: crate::names::display(w.image, name),
         qualified_name: name.to_string(),
         address: pc,
         kind: None,
@@ -333,7 +365,7 @@ fn inlined_body(w: &World<'_>, name: &str, pc: u64) -> crate::api::Body {
     crate::api::Body {
         entry: f.map_or(pc, |f| f.entry()),
         stop_pc: pc,
-        name: crate::names::display(name),
+        name: crate::names::display(w.image, name),
         qualified_name: name.to_string(),
         function: f.map(|f| f.id()),
         file: at.as_ref().map(|a| a.file.clone()),
@@ -424,98 +456,12 @@ fn receiver_type(w: &World<'_>, cx: &Context<'_>, text: &str, _pc: u64) -> Optio
     Some(ty)
 }
 
-/// A func value that is called without the source writing it, in a function that defers: a deferred call runs.
-fn at_return(f: image::Function<'_>, c: &mut CallSite, call: &Machine) {
-    if call.starts == Some(CallKind::Deferred) {
-        c.kind = CallKind::Deferred;
-        // No CALL of this function's reaches the body directly.
-        c.call_pc = None;
-        c.site = None;
-    } else if f.deferreturn().is_some() && c.kind == CallKind::Closure {
-        c.kind = CallKind::Deferred;
-    } else {
-        return;
-    }
-    c.expression = None;
-    c.reason.get_or_insert_with(|| "deferred: runs as the function returns".into());
-}
-
-/// The author's code that a call into the standard library may call back.
-fn callback_rows(hit: &Hit, via: &CallSite, written: Option<&SourceCall>, first: usize) -> Vec<CallSite> {
-    let callee = via.body.as_ref().map(|b| b.qualified_name.clone()).unwrap_or_default();
-    let skipped = |name: &str| {
-        let package = image::names::package_of(name);
-        package != "main" && !package.split('/').next().unwrap_or("").contains('.')
-    };
-    let (Some(src), true) = (written, !callee.is_empty() && skipped(&callee)) else { return Vec::new() };
-    let mut out: Vec<CallSite> = Vec::new();
-    for chain in &hit.callbacks {
-        let Some(body) = chain.body.as_ref().filter(|b| !skipped(&b.qualified_name)) else { continue };
-        if out.iter().any(|c| c.body.as_ref() == Some(body)) {
-            continue;
-        }
-        out.push(CallSite {
-            kind: CallKind::Callback,
-            order: (first + out.len()) as u32,
-            expression: None,
-            via: Some(if src.text.chars().count() > 60 {
-                format!("{}(…)", src.callee)
-            } else {
-                src.text.clone()
-            }),
-            state: State::Known,
-            reason: Some(format!("called back by {}", src.callee)),
-            target: chain.links.iter().rev().find(|l| l.role == Role::Body).cloned(),
-            chain: chain.links.clone(),
-            body: Some(body.clone()),
-            interface_type: None,
-            interface_name: None,
-            interface_from: None,
-            method: None,
-            slot: None,
-            call_pc: None,
-            site: None,
-            ..via.clone()
-        });
-    }
-    out
-}
-
-/// `defer f()` that the compiler keeps in the frame (open-coded) leaves no call on its line.
-fn open_coded(source: &[&SourceCall], out: &[CallSite], line: u32, file: &Arc<str>) -> Option<Vec<CallSite>> {
-    let mut add = Vec::new();
-    for (i, s) in source.iter().enumerate() {
-        if s.prefix != Some(Prefix::Defer) || out.iter().any(|c| c.span == Some(s.span)) {
-            continue;
-        }
-        add.push(CallSite {
-            kind: CallKind::Defer,
-            order: i as u32,
-            in_progress: false,
-            expression: Some(s.callee.clone()),
-            file: Some(file.clone()),
-            line: Some(line),
-            span: Some(s.span),
-            call_pc: None,
-            interface_type: None,
-            interface_name: None,
-            interface_from: None,
-            method: None,
-            slot: None,
-            type_parameter: None,
-            type_argument: None,
-            state: State::Pending,
-            conditional: false,
-            certainty: Certainty::Stale,
-            reason: Some("runs when the function returns".into()),
-            target: None,
-            chain: Vec::new(),
-            body: None,
-            site: None,
-            via: None,
-        });
-    }
-    (!add.is_empty()).then_some(add)
+/// The type whose method a dictionary holds: the receiver of the function that it leads to first.
+fn type_argument(w: &World<'_>, target: u64) -> Option<String> {
+    let f = w.image.functions().at(target).filter(|f| f.entry() == target)?;
+    let (receiver, pointer) = crate::names::receiver(f.name())?;
+    let name = crate::names::display(w.image, &receiver);
+    Some(if pointer { format!("*{name}") } else { name })
 }
 
 /// The other dynamic calls of the function, without prediction.
@@ -545,6 +491,8 @@ fn rest_of_function(w: &World<'_>, cx: &Context<'_>, out: &mut Vec<CallSite>) {
             stale: Stale::CALL,
             conditional: true,
             callbacks: Vec::new(),
+            reflected: None,
+            defers: false,
         };
         let call = Machine::of_site(k, site);
         let mut c = build(w, &a, &hit, &call, written.get(k).and_then(Option::as_ref));

@@ -92,6 +92,15 @@ impl Code {
         disp.wrapping_sub(self.depth_at(i))
     }
 
+    /// The block at `pc` ends the function without returning: a failed check.
+    pub(crate) fn only_panics(&self, pc: u64) -> bool {
+        let block = self.at(pc).and_then(|i| self.block_of.get(i)).and_then(|b| self.blocks.get(*b as usize));
+        block.is_some_and(|b| {
+            let last = b.end.checked_sub(1).and_then(|i| self.insts.get(i));
+            b.succs.is_empty() && last.is_some_and(|i| matches!(i.flow, Flow::Call(_) | Flow::Trap))
+        })
+    }
+
     fn cut(&mut self, image: &Image) {
         let n = self.insts.len();
         let mut leader = vec![false; n + 1];

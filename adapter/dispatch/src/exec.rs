@@ -163,7 +163,7 @@ pub(crate) fn run_callee<'a>(w: &World<'a>, m: &mut Machine<'a>, target: u64, re
 
 /// Packages whose functions may wait, switch goroutines, or depend on the clock.
 fn opaque(name: &str) -> bool {
-    const PREFIXES: [&str; 12] = [
+    const PREFIXES: [&str; 11] = [
         "runtime.",
         "runtime/",
         "internal/runtime",
@@ -174,7 +174,6 @@ fn opaque(name: &str) -> bool {
         "syscall.",
         "time.",
         "os.",
-        "reflect.",
         "crypto/",
     ];
     PREFIXES.iter().any(|p| name.starts_with(p))

@@ -22,6 +22,8 @@ pub(crate) struct Machine {
     /// Index in the prediction's hits; None: not ahead any more.
     pub(crate) hit: Option<usize>,
     pub(crate) inlined: bool,
+    /// A direct call of a function literal.
+    pub(crate) literal: bool,
     /// The receiver's variable, by DWARF.
     pub(crate) receiver: Option<String>,
 }
@@ -36,6 +38,7 @@ impl Machine {
             starts: None,
             hit: None,
             inlined: false,
+            literal: false,
             receiver: site.receiver.clone(),
         }
     }
@@ -78,6 +81,7 @@ pub(crate) fn machine_calls(w: &World<'_>, a: &Analysis, on_line: &[usize], p: &
                 continue;
             }
             m.name = Some(names::method(f.name()).to_string());
+            m.literal = matches!(site.kind, SiteKind::Static { .. }) && is_literal(f.name());
         }
         if m.name.is_none()
             && let Some(h) = m.hit.and_then(|h| p.hits.get(h))
@@ -96,6 +100,7 @@ pub(crate) fn machine_calls(w: &World<'_>, a: &Analysis, on_line: &[usize], p: &
             starts: None,
             hit: Some(i),
             inlined: true,
+            literal: is_literal(name),
             receiver: None,
         });
     }
@@ -103,8 +108,13 @@ pub(crate) fn machine_calls(w: &World<'_>, a: &Analysis, on_line: &[usize], p: &
     out
 }
 
+/// The name of a function literal, not of a wrapper or a loop's body.
+fn is_literal(name: &str) -> bool {
+    names::is_closure(name) && !names::last(name).contains('-') && !names::last(name).contains("wrap")
+}
+
 /// Helpers that the compiler calls on its own.
-fn hidden(name: &str) -> bool {
+pub(crate) fn hidden(name: &str) -> bool {
     name.starts_with("type:.")
         || name
             .strip_prefix("runtime.")
@@ -188,6 +198,7 @@ pub(crate) fn assign(machine: &[Machine], source: &[&SourceCall]) -> Vec<Option<
     let mut out = vec![None; machine.len()];
     let mut used = vec![false; source.len()];
     started(machine, source, &mut out, &mut used);
+    literals(machine, source, &mut out, &mut used);
     named(machine, source, &mut out, &mut used);
     unnamed(machine, source, &mut out, &mut used);
     last_one(machine, source, &mut out, &mut used);
@@ -219,6 +230,15 @@ fn started(machine: &[Machine], source: &[&SourceCall], out: &mut [Option<usize>
         let prefix = if kind == CallKind::Go { Prefix::Go } else { Prefix::Defer };
         let calls: Vec<usize> = positions(machine, |m| m.starts == Some(kind));
         let written: Vec<usize> = positions(source, |s| s.prefix == Some(prefix));
+        pair(&calls, &written, out, used);
+    }
+}
+
+/// Function literals that are called where they are written: the compiler calls them by name.
+fn literals(machine: &[Machine], source: &[&SourceCall], out: &mut [Option<usize>], used: &mut [bool]) {
+    let calls = positions(machine, |m| m.starts.is_none() && m.literal);
+    let written = positions(source, |s| s.is_literal() && s.prefix.is_none());
+    if calls.len() == written.len() {
         pair(&calls, &written, out, used);
     }
 }

@@ -31,9 +31,9 @@ fn last_slash(name: &str) -> usize {
     at
 }
 
-/// A linker symbol with the package's name for its path, escapes undone.
-pub(crate) fn display(symbol: &str) -> String {
-    image::names::short(&image::names::unescape(symbol))
+/// A linker symbol with the package's name for its path, escapes undone; type arguments that only a dictionary tells are `T?`.
+pub(crate) fn display(image: &image::Image, symbol: &str) -> String {
+    image::names::short(&golang::real_symbol(image, symbol, None))
 }
 
 /// `example.com/a.(*T).M` -> `M`; `a.F.func1` -> `func1`; type arguments of a method stay.

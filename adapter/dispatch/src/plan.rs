@@ -163,6 +163,23 @@ impl Engine {
         fail("the call was not reached")
     }
 
+    /// At a call of `reflect.Value.Call`: the chain of what it will call.
+    pub fn resolve_reflected(&self, image: &Image, mem: &dyn Memory, regs: &Regs) -> Chain {
+        let read_only = |a: u64| image.is_read_only(a);
+        let w = World { engine: self, image, mem, read_only: &read_only };
+        let machine = Machine::new(mem, regs, w.read_only);
+        resolve::from(&w, crate::reflected::called(&w, &machine))
+    }
+
+    /// Bodies that a direct call of `target` may call back, by its arguments in `regs`.
+    pub fn callbacks(&self, image: &Image, mem: &dyn Memory, target: u64, regs: &Regs) -> Vec<Chain> {
+        let read_only = |a: u64| image.is_read_only(a);
+        let w = World { engine: self, image, mem, read_only: &read_only };
+        let machine = Machine::new(mem, regs, w.read_only);
+        let callee = resolve::chain(&w, target, None);
+        crate::callbacks::of_call(&w, &machine, &callee)
+    }
+
     /// For a session that shows a whole function.
     pub fn function_calls(&self, cx: &Context<'_>) -> Vec<CallSite> {
         self.call_sites(cx, Scope::Function)

@@ -12,10 +12,11 @@ use image::InlineFrame;
 use machine::Regs;
 use rustc_hash::FxHashMap;
 
-use crate::api::Chain;
+use crate::api::{Chain, SiteKind};
 use crate::engine::{Analysis, World};
 use crate::exec::{self, Modelled};
 use crate::interp::{Machine, Stale, Step, V};
+use crate::model::{Dst, Flow, Inst, Op, Target};
 
 const MAX_INSTRUCTIONS: usize = 3000;
 const MAX_PATHS: usize = 24;
@@ -23,8 +24,8 @@ const MAX_VISITS: u32 = 40;
 const MAX_FORKS_AT: u32 = 2;
 /// Instructions of other lines that may lie between parts of this one in optimised code.
 const INTERLEAVED: u32 = 24;
-/// Methods of one argument that are listed as callbacks.
-const MAX_CALLBACKS: usize = 8;
+/// Instructions between a `return` and the deferred calls.
+const MAX_TO_DEFERRETURN: usize = 24;
 /// Bytes that a frame slot whose address is taken may extend.
 const TAKEN_EXTENT: i64 = 128;
 
@@ -51,8 +52,12 @@ pub(crate) struct Hit {
     pub(crate) target: Option<u64>,
     pub(crate) stale: Stale,
     pub(crate) conditional: bool,
-    /// Code of the author's that its arguments lead to: func values, and methods of interface values.
+    /// Code that its arguments lead to: func values, and methods of interface values. Of deferreturn: the calls after the first.
     pub(crate) callbacks: Vec<Chain>,
+    /// Of `reflect.Value.Call`: what that calls, and what that rests on.
+    pub(crate) reflected: Option<(Outcome, Stale)>,
+    /// An open-coded `defer`, which has no call.
+    pub(crate) defers: bool,
 }
 
 #[derive(Default)]
@@ -109,13 +114,48 @@ pub(crate) struct Predictor<'a> {
     stacks: FxHashMap<u64, Arc<[InlineFrame]>>,
     is_stmt: Vec<(u64, u64, bool)>,
     frame: (u64, u64),
+    /// Where the frame keeps its open-coded defers.
+    defers: Option<OpenCoded>,
+    /// The way from here to the function's deferred calls belongs to the line: it is a `return`.
+    returns: bool,
+}
+
+/// Open-coded defers of the frame: the address of the byte with their bits, and of the func value of each.
+struct OpenCoded {
+    bits: u64,
+    slots: Vec<u64>,
+}
+
+impl OpenCoded {
+    /// The slot of the only bit in `set`.
+    fn slot(&self, set: u64) -> Option<u64> {
+        if set.count_ones() != 1 {
+            return None;
+        }
+        self.slots.get(set.trailing_zeros() as usize).copied()
+    }
 }
 
 impl<'a> Predictor<'a> {
     pub(crate) fn new(w: World<'a>, a: Arc<Analysis>, line: Line) -> Predictor<'a> {
         let rows = w.image.functions().at(a.code.entry).map(|f| f.rows()).unwrap_or_default();
         let is_stmt = rows.iter().map(|r| (r.start, r.end, r.is_stmt)).collect();
-        Predictor { w, a, line, stacks: FxHashMap::default(), is_stmt, frame: (0, 0) }
+        Predictor {
+            w,
+            a,
+            line,
+            stacks: FxHashMap::default(),
+            is_stmt,
+            frame: (0, 0),
+            defers: None,
+            returns: false,
+        }
+    }
+
+    /// The line is a `return` statement: what is deferred runs as a part of it.
+    pub(crate) fn returning(mut self) -> Self {
+        self.returns = true;
+        self
     }
 
     fn stack(&mut self, pc: u64) -> Arc<[InlineFrame]> {
@@ -183,6 +223,14 @@ impl<'a> Predictor<'a> {
         let low = entry_sp.wrapping_sub(deepest);
         let high = entry_sp.wrapping_add(8 + 8 * 24);
         self.frame = (low, high);
+        // Both architectures keep one word, return address or frame pointer, above the variables.
+        let varp = entry_sp.wrapping_sub(8);
+        let defers = self.w.image.functions().at(self.a.code.entry);
+        self.defers =
+            defers.and_then(|f| golang::open_coded_defers(self.w.image, self.w.image, f)).map(|o| {
+                let at = |below: &u64| varp.wrapping_sub(*below);
+                OpenCoded { bits: at(&o.bits), slots: o.slots.iter().map(at).collect() }
+            });
         let mut from = low;
         let mut safe = Vec::new();
         for off in &self.a.taken {
@@ -235,12 +283,21 @@ impl<'a> Predictor<'a> {
         if is_load && let Some(v) = exec::load_base(inst).and_then(|b| p.m.reg(b)) {
             p.itabs.insert(p.pc, v);
         }
-        match p.m.step(inst, constant) {
+        let bits = self.stores_defer_bits(&p.m, inst).then(|| self.defer_bits(&p.m)).flatten();
+        let step = p.m.step(inst, constant);
+        if bits.is_some() {
+            self.open_coded(p, bits);
+        }
+        match step {
             Step::Next => p.pc = inst.end(),
             Step::Branch { to, .. } if exec::is_growth(&self.w, &code, to) => p.pc = inst.end(),
             Step::Branch { taken: Some(t), to } => {
-                p.m.branches |= t.stale;
-                p.pc = if t.n != 0 { to } else { inst.end() };
+                let (next, other) = if t.n != 0 { (to, inst.end()) } else { (inst.end(), to) };
+                // A check that panics when it fails leaves no choice of calls.
+                if !code.only_panics(other) {
+                    p.m.branches |= t.stale;
+                }
+                p.pc = next;
             }
             Step::Branch { taken: None, to } => return self.split(p, to, inst.end(), paths),
             Step::Jump(Some(t)) if code.contains(t.n) && !self.a.by_index.contains_key(&i) => p.pc = t.n,
@@ -285,6 +342,10 @@ impl<'a> Predictor<'a> {
             p.inside = inside;
             return Ok(());
         }
+        if self.returns && self.leads_to_deferreturn(p.pc) {
+            p.off_line = 0;
+            return Ok(());
+        }
         if p.off_line == 0 {
             if !self.stmt(p.pc) {
                 return Ok(());
@@ -293,6 +354,44 @@ impl<'a> Predictor<'a> {
         }
         p.off_line += 1;
         if p.off_line > INTERLEAVED { Err(End::Left(p.left_at)) } else { Ok(()) }
+    }
+
+    /// Nothing but moves and jumps lies between `pc` and the call that runs the deferred calls.
+    fn leads_to_deferreturn(&self, pc: u64) -> bool {
+        let Some(to) = self.w.image.functions().at(self.a.code.entry).and_then(|f| f.deferreturn()) else {
+            return false;
+        };
+        let mut at = pc;
+        for _ in 0..MAX_TO_DEFERRETURN {
+            let Some(inst) = self.a.code.at(at).and_then(|i| self.a.code.inst(i)) else { return false };
+            at = match inst.flow {
+                // The recorded place is the call or its return address, by version.
+                Flow::Call(Target::Const(t)) => {
+                    return inst.addr == to
+                        || inst.end() == to
+                        || self.is_deferreturn(SiteKind::Static { target: t });
+                }
+                Flow::Next => inst.end(),
+                Flow::Jump(Target::Const(t)) => t,
+                _ => return false,
+            };
+        }
+        false
+    }
+
+    fn defer_bits(&self, m: &Machine<'a>) -> Option<V> {
+        m.load(self.defers.as_ref()?.bits, 1, false)
+    }
+
+    /// The instruction writes the byte that says which open-coded defers are pending.
+    fn stores_defer_bits(&self, m: &Machine<'a>, inst: &Inst) -> bool {
+        let Some(at) = self.defers.as_ref().map(|d| d.bits) else { return false };
+        inst.ops.iter().any(|op| match op {
+            Op::Mov { dst: Dst::Mem(mem), size: 1, .. } | Op::Alu { dst: Dst::Mem(mem), size: 1, .. } => {
+                m.address(mem).is_some_and(|a| a.n == at)
+            }
+            _ => false,
+        })
     }
 
     fn inlined(&self, p: &mut Path<'a>, stack: &[InlineFrame]) {
@@ -304,8 +403,10 @@ impl<'a> Predictor<'a> {
             itab: None,
             target: Some(p.pc),
             stale: p.m.branches,
-            conditional: false,
+            conditional: p.m.branches.by_call(),
             callbacks: Vec::new(),
+            reflected: None,
+            defers: false,
         });
     }
 
@@ -364,6 +465,15 @@ impl<'a> Predictor<'a> {
         self.escape(&mut p.m);
         p.m.forget_registers();
     }
+}
+
+/// A helper of the runtime's own, which the source doesn't write.
+pub(crate) fn is_runtime(w: &World<'_>, target: u64) -> bool {
+    w.image.functions().at(target).is_some_and(|f| {
+        f.name()
+            .strip_prefix("runtime.")
+            .is_some_and(|n| !n.starts_with(|c: char| c.is_ascii_uppercase()) && !n.starts_with("(*"))
+    })
 }
 
 /// runtime functions that take a func value to run it elsewhere or later.

@@ -6,15 +6,18 @@ use image::Function;
 use crate::api::{Body, Chain, Link, Role};
 use crate::engine::World;
 use crate::exec::{self, Modelled};
-use crate::interp::{Machine, Stale, Step};
+use crate::interp::{Machine, Stale, Step, V};
 use crate::model::{Flow, Target};
 use crate::names;
+use crate::reflected;
 
 const MAX_HOPS: usize = 10;
 const MAX_STEPS: usize = 400;
+/// Captured words among which a closure's dictionary is looked for.
+const MAX_CAPTURES: u64 = 16;
 
 /// Where emulating a wrapper led.
-enum Next<'a> {
+pub(crate) enum Next<'a> {
     /// Its body was inlined; the first instruction of it.
     Inlined {
         pc: u64,
@@ -47,9 +50,10 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
             out.reason = Some("removed by the linker: nothing in the program calls this method".into());
             return out;
         }
-        if (!f.is_wrapper() && f.name() != "reflect.makeFuncStub") || is_body(f.name()) {
-            let mut body = body_of(f, f.prologue_end(), false, false);
-            name_instance(&mut body, instance.as_deref());
+        if (!f.is_wrapper() && !reflected::is_stub(f.name())) || is_body(f.name()) {
+            let mut body = body_of(w, f, f.prologue_end(), false, false);
+            name_instance(w, &mut body, instance.as_deref());
+            name_by_dictionary(w, &mut body, machine.as_ref());
             out.links.push(body_link(&body, None));
             out.body = Some(body);
             return out;
@@ -62,10 +66,10 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
         match next {
             Next::Inlined { pc, name } => {
                 out.links.push(wrapper_link(w, f, kind));
-                let mut body = body_of(f, pc, true, false);
+                let mut body = body_of(w, f, pc, true, false);
                 body.qualified_name = name;
-                body.name = crate::names::display(&body.qualified_name);
-                name_instance(&mut body, instance.as_deref());
+                body.name = names::display(w.image, &body.qualified_name);
+                name_instance(w, &mut body, instance.as_deref());
                 if let Some(at) = w.image.functions().location(pc) {
                     body.line = Some(at.line);
                     body.file = Some(at.file);
@@ -75,7 +79,7 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
                 return out;
             }
             Next::Folded => {
-                let mut body = body_of(f, f.prologue_end(), false, true);
+                let mut body = body_of(w, f, f.prologue_end(), false, true);
                 let mut kind = kind;
                 if let Some(name) = folded_name(w, f) {
                     if names::receiver(&name).map(|r| r.0) != names::receiver(f.name()).map(|r| r.0) {
@@ -85,7 +89,7 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
                         body.file = Some(g.file());
                         body.line = Some(g.start_line());
                     }
-                    body.name = crate::names::display(&name);
+                    body.name = names::display(w.image, &name);
                     body.qualified_name = name;
                 }
                 out.links.push(wrapper_link(w, f, kind));
@@ -115,6 +119,24 @@ pub(crate) fn chain<'a>(w: &World<'a>, target: u64, machine: Option<Machine<'a>>
     out
 }
 
+/// The chain behind the first step that something else than a wrapper's code has told.
+pub(crate) fn from<'a>(w: &World<'a>, next: Next<'a>) -> Chain {
+    match next {
+        Next::Hop { target, machine, stale, .. } => {
+            let machine = machine.map(|mut m| {
+                m.enter(0);
+                *m
+            });
+            let mut found = chain(w, target, machine);
+            found.stale |= stale;
+            found
+        }
+        Next::Panics(why) => Chain { will_panic: Some(why), ..Chain::default() },
+        Next::Unknown(why) => Chain { reason: Some(why.into()), ..Chain::default() },
+        Next::Inlined { .. } | Next::Folded => Chain::default(),
+    }
+}
+
 /// Functions with a wrapper's mark that the author wrote.
 fn is_body(name: &str) -> bool {
     // A range-over-func body is the author's loop.
@@ -124,8 +146,8 @@ fn is_body(name: &str) -> bool {
 fn follow<'a>(w: &World<'a>, f: Function<'_>, target: u64, machine: Option<Machine<'a>>) -> Next<'a> {
     let Some(code) = w.engine.code(w.image, f) else { return Next::Unknown("no machine code") };
     let Some(mut m) = machine else { return fallback(w, f) };
-    if f.name() == "reflect.makeFuncStub" {
-        return made_by_reflect(w, &m);
+    if reflected::is_stub(f.name()) {
+        return reflected::made(w, &m, f.name());
     }
     // What is loaded from itabs and func values never changes.
     let fixed = w.engine.analysis(w.image, f).map(|a| &a.constants | &a.loads).unwrap_or_default();
@@ -182,24 +204,6 @@ fn follow<'a>(w: &World<'a>, f: Function<'_>, target: u64, machine: Option<Machi
         };
     }
     fallback(w, f)
-}
-
-/// A function of reflect.MakeFunc: its context is a makeFuncImpl, whose `fn` is the author's (reflect/makefunc.go).
-fn made_by_reflect<'a>(w: &World<'a>, m: &Machine<'a>) -> Next<'a> {
-    let found = || {
-        let context = m.reg(m.arch.context().0 as u8)?;
-        let off = w.image.layout().offset("reflect.makeFuncImpl", "fn")?;
-        let fv = m.load(context.n.wrapping_add(off), 8, false)?;
-        Some((fv, m.load(fv.n, 8, true)?))
-    };
-    let Some((fv, code)) = found() else {
-        return Next::Unknown("made by reflect.MakeFunc: its function can't be read");
-    };
-    let mut inside = m.clone();
-    inside.forget_registers();
-    inside.set_reg(m.arch.context().0 as u8, Some(fv));
-    let stale = code.stale | fv.stale;
-    Next::Hop { target: code.n, machine: Some(Box::new(inside)), through_itab: false, stale }
 }
 
 /// Runtime functions that are bodies in their own right when a wrapper calls them.
@@ -304,7 +308,7 @@ fn promoted(w: &World<'_>, receiver: &str, method: &str, depth: u32) -> Option<S
 fn wrapper_kind(w: &World<'_>, f: Function<'_>, next: &Next<'_>) -> &'static str {
     let name = f.name();
     let last = names::last(name);
-    if name == "reflect.makeFuncStub" {
+    if reflected::is_stub(name) {
         return "reflect";
     }
     if last.ends_with("-fm") {
@@ -336,12 +340,28 @@ fn wrapper_kind(w: &World<'_>, f: Function<'_>, next: &Next<'_>) -> &'static str
 }
 
 /// A body of generic code runs on shapes: its name is that of the instance through whose wrapper it was reached.
-fn name_instance(body: &mut Body, instance: Option<&str>) {
+fn name_instance(w: &World<'_>, body: &mut Body, instance: Option<&str>) {
     if let Some(real) = instance
         && body.qualified_name.contains("go.shape.")
     {
-        body.name = crate::names::display(real);
+        body.name = names::display(w.image, real);
         body.qualified_name = real.to_string();
+    }
+}
+
+/// The same by the dictionary that it is called with: a hidden argument, or, of a closure, one of its captures.
+fn name_by_dictionary(w: &World<'_>, body: &mut Body, m: Option<&Machine<'_>>) {
+    let (Some(m), true) = (m, body.qualified_name.contains("go.shape.")) else { return };
+    let is_its = |v: &V| golang::is_dictionary_of(w.image, v.n, &body.qualified_name);
+    let passed = (0..m.arch.int_args().len()).filter_map(|i| m.arg(i)).find(is_its);
+    let captured = || {
+        let context = m.reg(m.arch.context().0 as u8)?;
+        (1..MAX_CAPTURES).filter_map(|i| m.load(context.n.wrapping_add(8 * i), 8, false)).find(is_its)
+    };
+    if let Some(dict) = passed.or_else(captured) {
+        let real = golang::real_symbol(w.image, &body.qualified_name, Some(dict.n));
+        body.name = image::names::short(&real);
+        body.qualified_name = real;
     }
 }
 
@@ -349,7 +369,7 @@ fn wrapper_link(w: &World<'_>, f: Function<'_>, kind: &'static str) -> Link {
     let at = w.image.functions().location(f.entry());
     Link {
         role: Role::Wrapper,
-        name: crate::names::display(f.name()),
+        name: names::display(w.image, f.name()),
         qualified_name: f.name().to_string(),
         address: f.entry(),
         kind: Some(kind),
@@ -361,12 +381,12 @@ fn wrapper_link(w: &World<'_>, f: Function<'_>, kind: &'static str) -> Link {
     }
 }
 
-fn body_of(f: Function<'_>, stop_pc: u64, inlined: bool, folded: bool) -> Body {
+fn body_of(w: &World<'_>, f: Function<'_>, stop_pc: u64, inlined: bool, folded: bool) -> Body {
     let line = f.start_line();
     Body {
         entry: f.entry(),
         stop_pc,
-        name: crate::names::display(f.name()),
+        name: names::display(w.image, f.name()),
         qualified_name: f.name().to_string(),
         function: Some(f.id()),
         file: Some(f.file()),

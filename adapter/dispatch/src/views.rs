@@ -236,7 +236,13 @@ fn method_row(w: &World<'_>, t: &Type, m: &image::Method) -> MethodRow {
     let promoted_from = receiver
         .as_ref()
         .filter(|(r, _)| !chain.body.as_ref().is_some_and(|b| b.folded) && !same_type(r, own))
-        .map(|(r, p)| if *p { format!("*{}", crate::names::display(r)) } else { crate::names::display(r) });
+        .map(|(r, p)| {
+            if *p {
+                format!("*{}", crate::names::display(w.image, r))
+            } else {
+                crate::names::display(w.image, r)
+            }
+        });
     let link = chain.links.iter().rev().find(|l| l.role == Role::Body).or(chain.links.last()).cloned();
     MethodRow {
         name: m.name.to_string(),

@@ -18,8 +18,8 @@ mod whereabouts;
 
 pub use goroutine::{Goroutine, GoroutineList, SavedRegs, Status};
 pub use made::MadeTypes;
-pub use names::type_argument_lists;
-pub use panics::{Deferred, Panic};
+pub use names::{is_dictionary_of, real_symbol, type_argument_lists};
+pub use panics::{Deferred, OpenCodedDefers, Panic, open_coded_defers};
 pub use process::{Process, ThreadState};
 pub use stack::{Frame, FrameKind, Stack, StackOf};
 pub use value::{

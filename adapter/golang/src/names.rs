@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use image::names::{short, unescape};
-use image::{Function, TypeId};
+use image::{Function, Image, TypeId};
 
 use crate::Process;
 
@@ -38,27 +38,17 @@ impl Process<'_> {
 
     /// The same for a linker symbol name (inlined functions have no entry of their own).
     pub fn symbol_display_name(&self, symbol: &str, dict: Option<u64>) -> String {
-        let symbol = unescape(symbol);
-        if !symbol.contains(SHAPE) {
-            return short(&symbol);
-        }
-        let dictionary = dict.and_then(|at| self.dictionary_name(at));
-        short(&with_arguments(&symbol, dictionary.as_deref()))
+        short(&real_symbol(self.image, symbol, dict))
     }
 
     /// The same with full import paths.
     pub fn symbol_full_name(&self, symbol: &str, dict: Option<u64>) -> String {
-        let symbol = unescape(symbol);
-        if !symbol.contains(SHAPE) {
-            return symbol;
-        }
-        let dictionary = dict.and_then(|at| self.dictionary_name(at));
-        with_arguments(&symbol, dictionary.as_deref())
+        real_symbol(self.image, symbol, dict)
     }
 
     /// Real type arguments of a shaped function, as written in the name of its dictionary; None where that is lost or nameless.
     pub fn type_arguments(&self, symbol: &str, dict: u64) -> Option<Vec<String>> {
-        let (symbol, name) = (unescape(symbol), self.dictionary_name(dict)?);
+        let (symbol, name) = (unescape(symbol), dictionary_name(self.image, dict)?);
         if base(&symbol) != base(&name) {
             return None;
         }
@@ -77,13 +67,29 @@ impl Process<'_> {
         let args = type_argument_lists(&name);
         (!args.is_empty()).then(|| args.iter().map(|a| short(a)).collect())
     }
+}
 
-    /// Symbol of the dictionary at `at`, without `.dict`: `main.Repo[example.com/x.User]`.
-    fn dictionary_name(&self, at: u64) -> Option<String> {
-        match self.image.symbol_at(at)? {
-            (name, 0) => name.contains("..dict.").then(|| unescape(&name.replacen("..dict.", ".", 1))),
-            _ => None,
-        }
+/// A linker symbol with escapes undone and, where it is of generic code, the real type arguments of the dictionary at `dict`; `T?`
+/// where that is not known or belongs to other code.
+pub fn real_symbol(image: &Image, symbol: &str, dict: Option<u64>) -> String {
+    let symbol = unescape(symbol);
+    if !symbol.contains(SHAPE) {
+        return symbol;
+    }
+    let dictionary = dict.and_then(|at| dictionary_name(image, at));
+    with_arguments(&symbol, dictionary.as_deref())
+}
+
+/// True if there is a dictionary at `at`, and it belongs to the generic code called `symbol`.
+pub fn is_dictionary_of(image: &Image, at: u64, symbol: &str) -> bool {
+    dictionary_name(image, at).is_some_and(|name| base(&name) == base(&unescape(symbol)))
+}
+
+/// Symbol of the dictionary at `at`, without `.dict`: `main.Repo[example.com/x.User]`.
+fn dictionary_name(image: &Image, at: u64) -> Option<String> {
+    match image.symbol_at(at)? {
+        (name, 0) => name.contains("..dict.").then(|| unescape(&name.replacen("..dict.", ".", 1))),
+        _ => None,
     }
 }
 

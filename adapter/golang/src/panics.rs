@@ -1,7 +1,7 @@
 //! Panics in progress and calls that wait for a function's end (runtime/panic.go).
 
-use image::{FuncId, Kind, Shape, Type, TypeId};
-use machine::{Arch, MemoryExt};
+use image::{FuncId, Function, Image, Kind, Shape, Type, TypeId};
+use machine::{Arch, Memory, MemoryExt};
 
 use crate::{Frame, Goroutine, Place, Process, Stack, Value};
 
@@ -145,27 +145,18 @@ impl Process<'_> {
     /// Open-coded defers of a frame, last one first.
     fn open_coded(&self, frame: &Frame, pending: &mut Vec<Deferred>) -> Option<()> {
         let f = self.image.functions().get(frame.function?)?;
-        let mut data = Varints { at: f.funcdata(OPEN_CODED_DEFER_INFO)?, mem: self };
+        let places = open_coded_defers(self.image, self.mem, f)?;
         // Below the return address and the saved frame pointer.
         let varp = frame.cfa.checked_sub(match self.image.arch() {
             Arch::Amd64 => 16,
             Arch::Arm64 => 8,
         })?;
-        let bits = self.mem.read_u8(varp.checked_sub(data.next()?)?).ok()?;
-        let second = data.next()?;
-        let one_by_one = self.image.layout().offset("runtime._defer", "openDefer").is_some();
-        let slots: Vec<u64> = match one_by_one {
-            // Up to 1.21: their number, then the place of each, last one first.
-            true => (0..second.min(MAX_OPEN_CODED)).map(|_| data.next()).collect::<Option<Vec<_>>>()?,
-            // Since 1.22: the place of the first; the others follow it.
-            false => (0..MAX_OPEN_CODED).rev().map(|i| second.wrapping_sub(i * 8)).collect(),
-        };
-        let count = slots.len() as u64;
-        for (i, below) in (0..count).rev().zip(slots) {
+        let bits = self.mem.read_u8(varp.checked_sub(places.bits)?).ok()?;
+        for (i, below) in places.slots.iter().enumerate().rev() {
             if bits >> i & 1 == 0 {
                 continue;
             }
-            let funcval = self.mem.read_u64(varp.checked_sub(below)?).ok()?;
+            let funcval = self.mem.read_u64(varp.checked_sub(*below)?).ok()?;
             let call = self.deferred_call(funcval, true);
             // In the prologue the bits are not cleared yet: garbage points to no function.
             if call.function.is_some() {
@@ -176,17 +167,42 @@ impl Process<'_> {
     }
 }
 
+/// Where a function keeps its open-coded defers: bytes below its variables (the return address and the saved frame pointer above).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenCodedDefers {
+    /// The byte whose bits say which are pending.
+    pub bits: u64,
+    /// The func value of each bit.
+    pub slots: Vec<u64>,
+}
+
+/// FUNCDATA_OpenCodedDeferInfo of a function that has it.
+pub fn open_coded_defers(image: &Image, mem: &dyn Memory, f: Function<'_>) -> Option<OpenCodedDefers> {
+    let mut data = Varints { at: f.funcdata(OPEN_CODED_DEFER_INFO)?, mem };
+    let bits = data.next()?;
+    let second = data.next()?;
+    let one_by_one = image.layout().offset("runtime._defer", "openDefer").is_some();
+    let mut slots: Vec<u64> = match one_by_one {
+        // Up to 1.21: their number, then the place of each, last one first.
+        true => (0..second.min(MAX_OPEN_CODED)).map(|_| data.next()).collect::<Option<Vec<_>>>()?,
+        // Since 1.22: the place of the first; the others follow it.
+        false => (0..MAX_OPEN_CODED).rev().map(|i| second.wrapping_sub(i * 8)).collect(),
+    };
+    slots.reverse();
+    Some(OpenCodedDefers { bits, slots })
+}
+
 /// Unsigned varints of funcdata.
 struct Varints<'a> {
     at: u64,
-    mem: &'a Process<'a>,
+    mem: &'a dyn Memory,
 }
 
 impl Varints<'_> {
     fn next(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..35).step_by(7) {
-            let byte = self.mem.mem.read_u8(self.at).ok()?;
+            let byte = self.mem.read_u8(self.at).ok()?;
             self.at = self.at.checked_add(1)?;
             value |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {

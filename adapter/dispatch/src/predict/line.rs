@@ -36,7 +36,7 @@ impl Line {
     }
 
     /// The function directly inlined into the line's function at this pc.
-    pub(super) fn inlined<'s>(&self, stack: &'s [InlineFrame]) -> Option<&'s InlineFrame> {
+    pub(crate) fn inlined<'s>(&self, stack: &'s [InlineFrame]) -> Option<&'s InlineFrame> {
         stack.get(stack.len().checked_sub(self.frames.len() + 1)?)
     }
 

@@ -9,6 +9,8 @@ pub(super) fn merge(paths: Vec<(Vec<Hit>, End)>) -> Prediction {
     let key = |h: &Hit, nth: usize| match (&h.site, &h.inlined) {
         (Some(s), _) => (*s, String::new(), 0),
         (None, Some((name, _))) => (usize::MAX, name.clone(), nth),
+        // An open-coded defer, by its func value.
+        (None, None) if h.defers => (usize::MAX - 1, h.target.unwrap_or(0).to_string(), 0),
         _ => (usize::MAX, String::new(), nth),
     };
     let mut index: FxHashMap<(usize, String, usize), usize> = FxHashMap::default();
@@ -49,7 +51,7 @@ pub(super) fn merge(paths: Vec<(Vec<Hit>, End)>) -> Prediction {
         }
     }
     for (h, n) in out.hits.iter_mut().zip(&seen_in) {
-        h.conditional = *n < counted;
+        h.conditional |= *n < counted;
     }
     out.exits.sort_unstable();
     out.exits.dedup();
@@ -58,17 +60,27 @@ pub(super) fn merge(paths: Vec<(Vec<Hit>, End)>) -> Prediction {
 
 pub(super) fn unite(old: &mut Hit, new: &Hit) {
     old.stale |= new.stale;
-    let same = match (&old.outcome, &new.outcome) {
+    old.conditional |= new.conditional;
+    if !agree(&old.outcome, &new.outcome) {
+        old.outcome = Outcome::Pending("decided by a branch of this line");
+        old.target = None;
+    }
+    if let (Some((a, on)), Some((b, also))) = (&mut old.reflected, &new.reflected) {
+        *on |= *also;
+        if !agree(a, b) {
+            *a = Outcome::Pending("decided by a branch of this line");
+        }
+    }
+    if old.itab != new.itab {
+        old.itab = None;
+    }
+}
+
+fn agree(a: &Outcome, b: &Outcome) -> bool {
+    match (a, b) {
         (Outcome::Known(a), Outcome::Known(b)) => a.body == b.body && a.links == b.links,
         (Outcome::Panics(a), Outcome::Panics(b)) => a == b,
         (Outcome::Pending(_), Outcome::Pending(_)) => true,
         _ => false,
-    };
-    if !same {
-        old.outcome = Outcome::Pending("decided by a branch of this line");
-        old.target = None;
-    }
-    if old.itab != new.itab {
-        old.itab = None;
     }
 }

@@ -1,18 +1,21 @@
 //! A call that the interpretation has met: where it leads with the registers of that moment.
 
-use crate::abi::Place;
 use crate::api::{Chain, SiteKind};
 use crate::interp::{Machine, Stale, V};
-use crate::resolve;
-use crate::words::{self, Word};
+use crate::{callbacks, reflected, resolve};
 
-use super::{Hit, MAX_CALLBACKS, Outcome, Path, Predictor, starts_function};
+use super::{Hit, Outcome, Path, Predictor, starts_function};
+
+/// Deferred calls of one frame that are listed.
+const MAX_DEFERRED: usize = 16;
 
 impl<'a> Predictor<'a> {
     pub(super) fn call(&mut self, p: &mut Path<'a>, i: usize, target: Option<V>, return_pc: u64) {
         let Some(k) = self.a.by_index.get(&i).copied() else { return };
         let Some(site) = self.a.sites.get(k).cloned() else { return };
         let itab = site.loads.iter().find_map(|l| p.itabs.get(&l.pc)).copied();
+        // What a direct call reaches can't change, but a branch may choose another call in its place.
+        let fixed = matches!(site.kind, SiteKind::Static { .. } | SiteKind::Constant { .. });
         let mut hit = Hit {
             site: Some(k),
             inlined: None,
@@ -20,8 +23,10 @@ impl<'a> Predictor<'a> {
             itab: itab.map(|v| v.n).or(site.constant_itab),
             target: target.map(|t| t.n),
             stale: p.m.branches | target.map_or(Stale::NONE, |t| t.stale),
-            conditional: false,
+            conditional: fixed && p.m.branches.by_call(),
             callbacks: Vec::new(),
+            reflected: None,
+            defers: false,
         };
         let starts = match site.kind {
             SiteKind::Static { target } => {
@@ -32,9 +37,17 @@ impl<'a> Predictor<'a> {
         if starts {
             self.funcval(p, &mut hit, site.kind);
         } else if self.is_deferreturn(site.kind) {
-            let Some(chain) = self.next_deferred(&p.m) else { return };
-            hit.outcome = Outcome::Known(Box::new(chain));
+            let mut chains = self.deferred(&p.m).into_iter();
+            let Some(first) = chains.next() else { return };
+            hit.stale |= first.stale;
+            // What this very line defers before its end isn't in the list yet.
+            if p.events.iter().any(|e| e.defers || self.is_start(e)) {
+                hit.stale |= Stale::CALL;
+            }
+            hit.outcome = Outcome::Known(Box::new(first));
             hit.target = None;
+            hit.callbacks = chains.collect();
+            hit.stale = hit.callbacks.iter().fold(hit.stale, |s, c| s | c.stale);
         } else if let (Some(t), false) = (target, site.kind == SiteKind::Other) {
             let mut m = p.m.clone();
             if return_pc != 0 {
@@ -45,7 +58,11 @@ impl<'a> Predictor<'a> {
                 SiteKind::Static { .. } if self.is_runtime(t.n) => return,
                 _ => resolve::chain(&self.w, t.n, Some(m)),
             };
-            hit.callbacks = self.callbacks(p, &chain);
+            hit.callbacks = callbacks::of_call(&self.w, &p.m, &chain);
+            for c in &mut hit.callbacks {
+                c.stale |= p.m.branches;
+            }
+            hit.reflected = self.reflected(p, &chain, t.n);
             hit.stale |= chain.stale;
             hit.outcome = match chain.will_panic.clone() {
                 Some(why) => Outcome::Panics(why),
@@ -55,12 +72,53 @@ impl<'a> Predictor<'a> {
         p.events.push(hit);
     }
 
+    fn is_start(&self, hit: &Hit) -> bool {
+        let site = hit.site.and_then(|k| self.a.sites.get(k));
+        matches!(site.map(|s| s.kind), Some(SiteKind::Static { target })
+            if self.w.image.functions().at(target).is_some_and(|f| starts_function(f.name())))
+    }
+
+    /// What `reflect.Value.Call` will call, and what that rests on. Only where the call is direct: a wrapper takes other arguments.
+    fn reflected(&self, p: &Path<'a>, chain: &Chain, target: u64) -> Option<(Outcome, Stale)> {
+        chain.body.as_ref().filter(|b| b.entry == target && reflected::is_call(&b.qualified_name))?;
+        let chain = resolve::from(&self.w, reflected::called(&self.w, &p.m));
+        let value = (0..3).filter_map(|i| p.m.arg(i)).fold(Stale::NONE, |s, v| s | v.stale);
+        let stale = p.m.branches | value | chain.stale;
+        let outcome = match (chain.body.is_some(), &chain.will_panic) {
+            (_, Some(why)) => Outcome::Panics(why.clone()),
+            (true, None) => Outcome::Known(Box::new(chain)),
+            (false, None) => Outcome::Pending("decided by a reflect.Value that this line computes first"),
+        };
+        Some((outcome, stale))
+    }
+
+    /// An open-coded `defer`: its bit has just been set, its func value lies in the slot of that bit.
+    pub(super) fn open_coded(&self, p: &mut Path<'a>, before: Option<V>) {
+        let Some(slots) = self.defers.as_ref() else { return };
+        let (Some(old), Some(new)) = (before, p.m.load(slots.bits, 1, false)) else { return };
+        let set = new.n & !old.n;
+        let Some(fv) = slots.slot(set).and_then(|at| p.m.load(at, 8, false)) else { return };
+        let Some(chain) = callbacks::closure_chain(&self.w, &p.m, fv) else { return };
+        let stale = p.m.branches | fv.stale | chain.stale;
+        p.events.push(Hit {
+            site: None,
+            inlined: None,
+            outcome: match chain.will_panic.clone() {
+                Some(why) => Outcome::Panics(why),
+                None => Outcome::Known(Box::new(chain)),
+            },
+            itab: None,
+            target: Some(fv.n),
+            stale,
+            conditional: false,
+            callbacks: Vec::new(),
+            reflected: None,
+            defers: true,
+        });
+    }
+
     pub(super) fn is_runtime(&self, target: u64) -> bool {
-        self.w.image.functions().at(target).is_some_and(|f| {
-            f.name()
-                .strip_prefix("runtime.")
-                .is_some_and(|n| !n.starts_with(|c: char| c.is_ascii_uppercase()) && !n.starts_with("(*"))
-        })
+        super::is_runtime(&self.w, target)
     }
 
     /// go and defer: the func value that is handed to the runtime.
@@ -78,7 +136,7 @@ impl<'a> Predictor<'a> {
         };
         hit.target = Some(fv.n);
         hit.stale |= fv.stale;
-        if let Some(chain) = self.closure_chain(&p.m, fv) {
+        if let Some(chain) = callbacks::closure_chain(&self.w, &p.m, fv) {
             hit.stale |= chain.stale;
             hit.outcome = match chain.will_panic.clone() {
                 Some(why) => Outcome::Panics(why),
@@ -94,63 +152,25 @@ impl<'a> Predictor<'a> {
             if self.w.image.functions().at(target).is_some_and(|f| f.name() == "runtime.deferreturn"))
     }
 
-    /// The deferred call of this frame that runs next: the newest record of the goroutine, if it is this frame's.
-    pub(super) fn next_deferred(&self, m: &Machine<'a>) -> Option<Chain> {
+    /// The deferred calls of this frame in the order in which they will run: records of the goroutine, newest first.
+    pub(super) fn deferred(&self, m: &Machine<'a>) -> Vec<Chain> {
+        let mut out = Vec::new();
         let layout = self.w.image.layout();
         let field = |s: &str, f: &str| layout.offset(s, f);
-        let g = m.reg(m.arch.g().0 as u8)?;
-        let record = m.load(g.n.wrapping_add(field("runtime.g", "_defer")?), 8, false)?;
-        if record.n == 0 {
-            return None;
-        }
-        let word = |name: &str| m.load(record.n.wrapping_add(field("runtime._defer", name)?), 8, false);
-        let same_frame = word("sp")?.n == m.sp()?.n;
-        let fv = word("fn").filter(|f| same_frame && f.n != 0)?;
-        self.closure_chain(m, fv)
-    }
-
-    /// The chain of a func value when it is called with no arguments in registers.
-    pub(super) fn closure_chain(&self, m: &Machine<'a>, fv: V) -> Option<Chain> {
-        let code = m.load(fv.n, 8, true)?;
-        let mut m = m.clone();
-        m.forget_registers();
-        let context = m.arch.context().0 as u8;
-        m.set_reg(context, Some(fv));
-        m.enter(0);
-        Some(resolve::chain(&self.w, code.n, Some(m)))
-    }
-
-    /// Func values and interface values among the arguments that the callee declares: code that it may call back.
-    pub(super) fn callbacks(&self, p: &Path<'a>, chain: &Chain) -> Vec<Chain> {
-        let mut out = Vec::new();
-        let callee = chain.body.as_ref().and_then(|b| b.function);
-        let Some(sig) = callee.and_then(|f| self.w.engine.signature(self.w.image, f)) else { return out };
-        for param in &sig.params {
-            let Place::Int(n) = param.place else { continue };
-            let Some(v) = p.m.arg(n).filter(|v| v.n >= 4096 && v.n % 8 == 0) else { continue };
-            match words::leaf(self.w.image, param.ty, param.offset) {
-                Some(Word::Func(_)) => out.extend(self.closure_chain(&p.m, v)),
-                Some(Word::Itab(_)) => {
-                    if let (Ok(itab), Some(data)) = (self.w.image.itab(v.n, self.w.mem), p.m.arg(n + 1)) {
-                        out.extend(self.methods(&p.m, &itab, data));
-                    }
-                }
-                _ => {}
+        let word = |at: u64, s: &str, f: &str| m.load(at.wrapping_add(field(s, f)?), 8, false);
+        let (Some(g), Some(sp)) = (m.reg(m.arch.g().0 as u8), m.sp()) else { return out };
+        let mut record = word(g.n, "runtime.g", "_defer");
+        while let Some(at) = record.map(|r| r.n).filter(|r| *r != 0 && out.len() < MAX_DEFERRED) {
+            if word(at, "runtime._defer", "sp").is_none_or(|s| s.n != sp.n) {
+                break;
             }
+            // The records are the goroutine's own: neither a callee nor another goroutine changes those of this frame.
+            let fv =
+                word(at, "runtime._defer", "fn").filter(|f| f.n != 0).map(|f| V { stale: Stale::NONE, ..f });
+            out.extend(fv.and_then(|fv| callbacks::closure_chain(&self.w, m, fv)));
+            record = word(at, "runtime._defer", "link");
         }
         out
-    }
-
-    /// The bodies of an interface value's methods.
-    pub(super) fn methods(&self, m: &Machine<'a>, itab: &image::Itab, data: V) -> Vec<Chain> {
-        let one = |target: &u64| {
-            let mut m = m.clone();
-            m.forget_registers();
-            m.set_result(0, Some(data));
-            m.enter(0);
-            resolve::chain(&self.w, *target, Some(m))
-        };
-        itab.fun.iter().take(MAX_CALLBACKS).map(one).collect()
     }
 
     /// A fault at or shortly before the load of a site is that call's panic.
@@ -182,6 +202,8 @@ impl<'a> Predictor<'a> {
             stale: p.m.branches | at.stale,
             conditional: false,
             callbacks: Vec::new(),
+            reflected: None,
+            defers: false,
         });
     }
 }

@@ -3,6 +3,7 @@
 //! Works on tokens with a stack of brackets; a file that doesn't compile gives fewer calls, never a hang.
 
 mod asserts;
+pub(crate) mod params;
 mod scan;
 mod tokens;
 
@@ -59,23 +60,33 @@ pub(crate) struct SourceCall {
     pub(crate) literal_argument: bool,
 }
 
+impl SourceCall {
+    /// `func() { ... }()`
+    pub(crate) fn is_literal(&self) -> bool {
+        self.form == Form::Other && self.callee.starts_with("func")
+    }
+}
+
 /// All calls of a file.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     pub(crate) all: Vec<SourceCall>,
     /// Type assertions and cases of type switches.
     pub(crate) asserts: Vec<SourceAssert>,
+    /// Lines of the `func` keywords that have a body.
+    functions: Vec<u32>,
 }
 
 impl Calls {
     pub(crate) fn parse(text: &str) -> Calls {
-        Calls { all: scan::calls(text), asserts: asserts::assertions(text) }
+        let (all, functions) = scan::calls(text);
+        Calls { all, functions, asserts: asserts::assertions(text) }
     }
 
     /// The calls that the compiler puts on `line`, in evaluation order. `owner`: start line of the function; 0 when it isn't known.
     pub(crate) fn on_line(&self, line: u32, owner: u32) -> Vec<&SourceCall> {
         let on: Vec<&SourceCall> = self.all.iter().filter(|c| c.line == line).collect();
-        if owner != 0 && on.iter().any(|c| c.owner == owner) {
+        if owner != 0 && (self.functions.contains(&owner) || on.iter().any(|c| c.owner == owner)) {
             return on.into_iter().filter(|c| c.owner == owner).collect();
         }
         on

@@ -121,17 +121,20 @@ struct Scanner<'a> {
     text: &'a str,
     levels: Vec<Level<'a>>,
     out: Vec<SourceCall>,
+    functions: Vec<u32>,
 }
 
-pub(super) fn calls(text: &str) -> Vec<SourceCall> {
-    let mut s = Scanner { text, levels: vec![Level::new(Bracket::Block, 0, false, false)], out: Vec::new() };
+/// The calls of a file, and the lines of the `func` keywords that have a body.
+pub(super) fn calls(text: &str) -> (Vec<SourceCall>, Vec<u32>) {
+    let levels = vec![Level::new(Bracket::Block, 0, false, false)];
+    let mut s = Scanner { text, levels, out: Vec::new(), functions: Vec::new() };
     for t in Tokens::new(text) {
         if s.levels.len() > MAX_DEPTH {
             break;
         }
         s.token(&t);
     }
-    s.out
+    (s.out, s.functions)
 }
 
 impl<'a> Scanner<'a> {
@@ -323,6 +326,7 @@ impl<'a> Scanner<'a> {
         }
         if let Some(f) = l.func.take() {
             let line = f.line;
+            self.functions.push(line);
             if let Some(new) = self.push(Bracket::FuncBody, t) {
                 new.owner = line;
                 new.outer = Some((f, None));
@@ -446,6 +450,8 @@ impl<'a> Scanner<'a> {
                 let form = if receiver.is_some() { Form::Selector } else { Form::Ident };
                 (form, n.text.to_string(), n.line, receiver, n.indexed)
             }
+            // A function literal is called on the line of its `func`, anything else on that of the parenthesis.
+            None if callee.starts_with("func") => (Form::Other, String::new(), start.line, None, false),
             None => (Form::Other, String::new(), closed.open_line, None, false),
         };
         if form == Form::Ident && !indexed && is_builtin(&word) {

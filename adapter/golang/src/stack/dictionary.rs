@@ -9,6 +9,10 @@ use crate::Process;
 
 /// Bytes of code before a call in which its dictionary is looked for.
 const CALL_WINDOW: u64 = 120;
+/// Captured words that are looked at.
+const MAX_CAPTURED: u64 = 16;
+/// Words of a dictionary that are looked at.
+const MAX_WORDS: u64 = 256;
 
 impl Process<'_> {
     /// The frame with its dictionary looked for; [`Process::frame_at`] and [`Process::caller_of`] leave it out.
@@ -54,6 +58,45 @@ impl Process<'_> {
         self.dictionary_variable(physical).or_else(|| self.dictionary_of_call(f, physical))
     }
 
+    /// Frames of generic code whose dictionary is lost, called by generic code whose dictionary is known: it was one of the words in
+    /// there, if only one of them belongs to the callee.
+    pub(super) fn dictionaries_from_callers(&self, frames: &mut [Frame]) {
+        for i in (0..frames.len()).rev() {
+            let Some((here, outer)) = frames.get(i).cloned().zip(frames.get(i + 1..)) else { continue };
+            if here.inlined || here.dict.is_some() || !here.symbol.contains("go.shape.") {
+                continue;
+            }
+            let Some(dict) = outer.first().filter(|c| c.cfa != here.cfa).and_then(|c| c.dict) else {
+                continue;
+            };
+            let Some(found) = self.sub_dictionary(dict, &here.symbol) else { continue };
+            for frame in frames.iter_mut().filter(|f| f.cfa == here.cfa && f.function == here.function) {
+                frame.dict = Some(found);
+                frame.name = self.symbol_display_name(&frame.symbol, frame.dict);
+            }
+        }
+    }
+
+    /// The only dictionary of `symbol` among the words of the dictionary at `dict`.
+    fn sub_dictionary(&self, dict: u64, symbol: &str) -> Option<u64> {
+        let (own, _) = self.image.symbol_at(dict)?;
+        let mut found = None;
+        for i in 0..MAX_WORDS {
+            let at = dict.wrapping_add(8 * i);
+            if self.image.symbol_at(at).is_none_or(|(name, _)| name != own) {
+                break;
+            }
+            let Ok(word) = self.mem.read_u64(at) else { break };
+            if crate::names::is_dictionary_of(self.image, word, symbol) {
+                if found.is_some_and(|f| f != word) {
+                    return None;
+                }
+                found = Some(word);
+            }
+        }
+        found
+    }
+
     /// A call with a constant dictionary loads its address right before: `lea REG, [rip+dictionary]; ...; call f`. Between that
     /// and the call no other call lies, so what is found belongs to this one.
     fn dictionary_of_call(&self, f: Function<'_>, physical: &Physical) -> Option<u64> {
@@ -94,16 +137,31 @@ impl Process<'_> {
         Some(next.wrapping_add_signed(i64::from(i32::from_le_bytes([a, b, c, d]))))
     }
 
-    /// A hidden parameter after the receiver (cmd/compile/internal/noder, unified IR).
+    /// A hidden parameter after the receiver (cmd/compile/internal/noder, unified IR). A value receiver may take several registers:
+    /// the dictionary's own name tells which one is behind them.
     fn dictionary_at_entry(&self, symbol: &str, physical: &Physical) -> Option<u64> {
         let arch = self.image.arch();
-        let words = || arch.int_args().iter().filter_map(|reg| physical.regs.get(*reg));
+        let words = || arch.int_args().iter().filter_map(|r| physical.regs.get(*r));
         // Where dictionaries have names, it is found behind a receiver of any size.
         if let Some(word) = words().find(|w| self.type_arguments(symbol, *w).is_some()) {
             return Some(word);
         }
-        let index = usize::from(is_pointer_method(symbol));
-        words().nth(index).filter(|word| self.is_dictionary(*word))
+        // Only a closure is called with a context: elsewhere the register holds what some other code left there.
+        if symbol.rsplit('.').next().is_some_and(|last| last.starts_with("func")) {
+            let is_its = |w: &u64| crate::names::is_dictionary_of(self.image, *w, symbol);
+            if let Some(word) = self.captured(physical).into_iter().find(is_its) {
+                return Some(word);
+            }
+        }
+        let word = words().nth(usize::from(is_pointer_method(symbol)))?;
+        self.is_dictionary(word).then_some(word)
+    }
+
+    /// The first words that a closure has captured: generic code passes its dictionary on in one of them.
+    fn captured(&self, physical: &Physical) -> Vec<u64> {
+        let Some(context) = physical.regs.get(self.image.arch().context()) else { return Vec::new() };
+        let word = |i: u64| self.mem.read_u64(context.wrapping_add(8 * i)).ok();
+        (1..MAX_CAPTURED).map_while(word).collect()
     }
 
     /// The variable `.dict`, where debug information says that it is.

@@ -33,6 +33,7 @@ impl Process<'_> {
         for _ in 0..MAX_PHYSICAL {
             let Some(physical) = walk.next_frame() else {
                 stack.incomplete = walk.why.take();
+                self.dictionaries_from_callers(&mut stack.frames);
                 return stack;
             };
             let here = *depths.entry(physical.lookup_pc).or_insert_with(|| self.depth_at(&physical));
@@ -45,6 +46,7 @@ impl Process<'_> {
             }
         }
         stack.incomplete = Some(format!("only the innermost {MAX_PHYSICAL} frames were read"));
+        self.dictionaries_from_callers(&mut stack.frames);
         stack
     }
 

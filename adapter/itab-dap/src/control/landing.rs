@@ -6,6 +6,8 @@ use dispatch::{Chain, Engine, Site, SiteKind};
 use golang::Process;
 use machine::{MemoryExt, Regs};
 
+use super::step::Shown;
+
 /// When the body runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reached {
@@ -27,6 +29,9 @@ pub(crate) struct Landing {
     pub(crate) body: String,
     /// What happened on the way that a user should know: the body was inlined, or folded away.
     pub(crate) remark: Option<String>,
+    pub(crate) folded: Option<Shown>,
+    /// The func value of a `defer` statement.
+    pub(crate) deferred: Option<u64>,
 }
 
 /// Runtime functions that take a func value and run it later, with the way they do.
@@ -53,7 +58,8 @@ pub(crate) fn landing(
             let entry = mem.read_u64(funcval).map_err(|e| format!("the func value at {funcval:#x}: {e}"))?;
             let mut inside = regs.clone();
             inside.set(image.arch().context(), funcval);
-            return arrive(engine.resolve(image, mem, entry, Some(&inside)), None, *reached);
+            let landing = arrive(engine.resolve(image, mem, entry, Some(&inside)), None, *reached)?;
+            return Ok(Landing { deferred: (*reached == Reached::Deferred).then_some(funcval), ..landing });
         }
         return arrive(engine.resolve(image, mem, target, Some(regs)), return_pc(site), Reached::ByCall);
     }
@@ -90,5 +96,27 @@ fn arrive(chain: Chain, return_pc: Option<u64>, reached: Reached) -> Result<Land
         (_, true) => Some("the compiler folded the body away: this is its wrapper".to_string()),
         _ => None,
     };
-    Ok(Landing { stop_pc: body.stop_pc, return_pc, reached, body: body.name, remark })
+    let folded = Shown::of(&body);
+    Ok(Landing { stop_pc: body.stop_pc, return_pc, reached, body: body.name, remark, folded, deferred: None })
+}
+
+/// At a call of `reflect.Value.Call`: what that will call.
+pub(crate) fn reflected(engine: &Engine, process: &Process<'_>, regs: &Regs) -> Result<Landing, String> {
+    arrive(engine.resolve_reflected(process.image, process.mem, regs), None, Reached::ByCall)
+}
+
+/// What a func value runs when it is called as a deferred call. `regs`: of a thread of that goroutine in Go code; wrappers of older
+/// versions look at their g first.
+pub(crate) fn deferred(
+    engine: &Engine,
+    process: &Process<'_>,
+    regs: &Regs,
+    funcval: u64,
+) -> Result<Landing, String> {
+    let entry = process.mem.read_u64(funcval).map_err(|e| format!("the func value at {funcval:#x}: {e}"))?;
+    let mut inside = regs.clone();
+    inside.set(process.image.arch().context(), funcval);
+    let landing =
+        arrive(engine.resolve(process.image, process.mem, entry, Some(&inside)), None, Reached::Deferred)?;
+    Ok(Landing { deferred: Some(funcval), ..landing })
 }

@@ -3,6 +3,7 @@
 pub(crate) mod breakpoints;
 pub(crate) mod guards;
 pub(crate) mod inferior;
+pub(crate) mod into;
 pub(crate) mod landing;
 pub(crate) mod locate;
 pub(crate) mod methods;

@@ -141,6 +141,20 @@ impl Start<'_> {
             .is_some_and(|at| at.line == self.origin.line && *at.file == *self.origin.file)
     }
 
+    /// Where the body of a function that was inlined into the current line begins: its rows, whichever is reached first.
+    pub(crate) fn inlined_rows(&self, cache: &mut RowCache, symbol: &str) -> Vec<u64> {
+        let Some(f) = self.physical() else { return Vec::new() };
+        let own = |row: &&Row| {
+            row.depth == self.depth + 1 && self.is_called_from_here(row) && self.innermost_is(row.pc, symbol)
+        };
+        cache.rows(self.process.image, f).iter().filter(own).map(|row| row.pc).collect()
+    }
+
+    /// The code at `pc` is that of the function itself, not of one inlined into it.
+    pub(crate) fn innermost_is(&self, pc: u64, symbol: &str) -> bool {
+        self.process.image.functions().inline_stack(pc).first().is_some_and(|at| at.name == symbol)
+    }
+
     /// Rows of the frames that an inlined frame was inlined into: where stepping out of it arrives.
     pub(crate) fn outer_rows(&self, cache: &mut RowCache) -> Vec<Temporary> {
         let Some(f) = self.physical() else { return Vec::new() };

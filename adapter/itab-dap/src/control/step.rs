@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use dispatch::Site;
-use golang::{Frame, Process};
+use dispatch::{CallKind, Site};
+use golang::{Frame, Process, StackOf};
 use image::FuncId;
 
 /// What the user asked for.
@@ -19,6 +19,7 @@ pub(crate) enum StepKind {
     /// The dispatch step, into a chosen call; the text names it for `stopped.description`: `dispatch: main.Shape.Area`.
     Into {
         what: String,
+        how: CallKind,
     },
 }
 
@@ -51,6 +52,10 @@ pub(crate) enum Accept {
     DeferredByPanic,
     /// The same goroutine, called by deferreturn, a return of the function, or by a panic.
     Deferred,
+    /// The same goroutine, called as that deferred func value of the frame at this offset: the value is not pending any more.
+    DeferredValue { funcval: u64, offset: u64 },
+    /// Any goroutine: what is called back after the call, or by goroutines of somebody else's.
+    Anywhere,
 }
 
 /// What an accepted hit means.
@@ -61,11 +66,29 @@ pub(crate) enum Meaning {
     /// The step is over: back in the caller; results of the function that returned are in registers.
     Returned { from: FuncId },
     /// The body of a dispatch step.
-    Body { description: String },
+    Body { description: String, folded: Option<Shown> },
     /// At a CALL instruction of the line: find out where it goes.
     Call { index: usize },
     /// The line was left without the call that was asked for.
     LineLeft,
+    /// The `defer` statement is over: the newest deferred call of the frame that is none of these is the one that was asked for.
+    DeferMade { before: Vec<u64> },
+}
+
+/// How a body without instructions of its own is shown: as the function whose wrapper is all that is left of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) name: String,
+    pub(crate) file: Arc<str>,
+    pub(crate) line: u32,
+}
+
+impl Shown {
+    /// None for a body that stands for itself.
+    pub(crate) fn of(body: &dispatch::Body) -> Option<Shown> {
+        let file = body.file.clone().filter(|_| body.folded)?;
+        Some(Shown { name: body.name.clone(), file, line: body.line? })
+    }
 }
 
 /// One temporary breakpoint.
@@ -105,6 +128,12 @@ impl Step {
             Accept::NewGoroutine => goid.is_some() && !same && starts_goroutine(process, frame),
             Accept::DeferredByPanic => same && matches!(deferred_by(process, frame), Some(DeferredBy::Panic)),
             Accept::Deferred => same && deferred_by(process, frame).is_some(),
+            Accept::DeferredValue { funcval, offset } => {
+                same && frame.frame_offset > *offset
+                    && runs_deferred(process, frame, *offset)
+                    && !pending(process, self.origin.goid, *offset).contains(funcval)
+            }
+            Accept::Anywhere => true,
         }
     }
 
@@ -162,6 +191,37 @@ fn starts_goroutine(process: &Process<'_>, frame: &Frame) -> bool {
         }
     }
     false
+}
+
+/// True if the runtime calls `frame` as a deferred call, or the frame at `offset` itself does (an open-coded defer).
+fn runs_deferred(process: &Process<'_>, frame: &Frame, offset: u64) -> bool {
+    if deferred_by(process, frame).is_some() {
+        return true;
+    }
+    let mut at = frame.clone();
+    for _ in 0..MAX_WRAPPERS {
+        match process.caller_of(&at) {
+            Some(up) if up.frame_offset == offset => return true,
+            Some(up) if up.wrapper && up.frame_offset > offset => at = up,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Frames read to find the one that defers: deferred calls run below panics.
+const DEFERRING_FRAMES: usize = 256;
+
+/// Func values of the pending deferred calls of a frame, the next one first.
+pub(crate) fn pending(process: &Process<'_>, goid: u64, offset: u64) -> Vec<u64> {
+    let Some(g) = process.goroutine(goid) else { return Vec::new() };
+    let thread = g.thread.and_then(|tid| process.threads.iter().find(|t| t.tid == tid));
+    let of = thread.map_or(StackOf::Goroutine(&g), StackOf::Thread);
+    let stack = process.stack(of, 0, DEFERRING_FRAMES);
+    let Some(cfa) = stack.frames.iter().find(|f| f.frame_offset == offset).map(|f| f.cfa) else {
+        return Vec::new();
+    };
+    process.deferred(&g, &stack).into_iter().filter(|d| d.cfa == Some(cfa)).map(|d| d.funcval).collect()
 }
 
 enum DeferredBy {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ::dispatch::{CallSite, Certainty, Context, Link, Scope, State, label};
+use ::dispatch::{CallSite, Context, Link, Scope, State, label};
 use wire::{Responder, itab};
 
 use crate::{
@@ -83,9 +83,9 @@ impl Session {
     /// Runs to the call and into the body that the author wrote.
     pub(crate) fn dispatch_step(&mut self, goid: u64, call: &KnownCall) {
         let what = crate::session::describe(&call.site);
-        let chosen = call.site.clone();
+        let (chosen, how) = (call.site.clone(), call.site.kind);
         self.leave_stop();
-        self.run_or_say(|s| s.begin_step(goid, StepKind::Into { what }, Some(chosen)));
+        self.run_or_say(|s| s.begin_step(goid, StepKind::Into { what, how }, Some(chosen)));
     }
 
     /// protocol.md's CallSite.
@@ -114,9 +114,7 @@ impl Session {
             state: s.state.as_str().into(),
             conditional: s.conditional.then_some(true),
             certainty: (s.state == State::Known).then(|| s.certainty.as_str().into()),
-            reason: s.reason.clone().filter(|_| {
-                s.state != State::Known || s.certainty != Certainty::Certain || s.call_pc.is_none()
-            }),
+            reason: s.reason.clone(),
             target: s.target.as_ref().map(|l| self.present_link(l)),
             chain: s.chain.iter().map(|l| self.present_link(l)).collect(),
         }

@@ -33,16 +33,31 @@ impl Session {
         let mut stack_frames = Vec::with_capacity(stack.frames.len());
         for (i, frame) in stack.frames.iter().enumerate() {
             let id = self.frame_id(goid, start + i, frame);
-            stack_frames.push(self.present_frame(id, frame, system, exception));
+            stack_frames.push(self.present_frame(id, frame, system, exception, start + i == 0));
         }
         let seen = if stack.frames.is_empty() { 0 } else { start + stack.frames.len() };
         let total = stack.total.max(seen);
         Ok(t::StackTraceResponse { stack_frames, total_frames: Some(total as i64) })
     }
 
-    fn present_frame(&self, id: i64, frame: &Frame, system: bool, exception: bool) -> t::StackFrame {
-        let subtle = frame.runtime && !system;
-        let source = self.source_of(&frame.file).map(|mut s| {
+    fn present_frame(
+        &self,
+        id: i64,
+        frame: &Frame,
+        system: bool,
+        exception: bool,
+        top: bool,
+    ) -> t::StackFrame {
+        // A step that ended in a wrapper because nothing else is left of the body: shown as that body.
+        let folded = self.folded.as_ref().filter(|(pc, _)| top && *pc == frame.pc).map(|(_, shown)| shown);
+        // A range-over-func body has a wrapper's mark, and is the author's.
+        let wrapper = frame.wrapper && !frame.symbol.contains("-range");
+        let subtle = (frame.runtime || wrapper) && !system && folded.is_none();
+        let (name, file, line) = match folded {
+            Some(s) => (s.name.clone(), &s.file, s.line),
+            None => (frame.name.clone(), &frame.file, frame.line),
+        };
+        let source = self.source_of(file).map(|mut s| {
             if subtle && exception {
                 // So that editors go to the line that panicked, not into the runtime.
                 s.presentation_hint = Some("deemphasize".into());
@@ -51,8 +66,8 @@ impl Session {
         });
         t::StackFrame {
             id,
-            name: frame.name.clone(),
-            line: if source.is_some() { i64::from(frame.line.max(1)) } else { 0 },
+            name,
+            line: if source.is_some() { i64::from(line.max(1)) } else { 0 },
             // Clients ignore it without a source, but nvim-dap takes a 0 for a position.
             column: 1,
             source,

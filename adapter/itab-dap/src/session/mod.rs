@@ -108,6 +108,8 @@ pub(crate) struct Session {
     pause_wanted: Option<u64>,
     step: Option<Step>,
     pub(crate) returned: Option<crate::control::results::Returned>,
+    /// Where the last step ended in what is left of a body without instructions, and how that is shown.
+    pub(crate) folded: Option<(u64, crate::control::step::Shown)>,
     /// Itabs of the last stop, once somebody has asked for the table.
     pub(crate) known_itabs: Option<std::collections::HashSet<u64>>,
     pub(crate) itabs_asked: bool,
@@ -182,6 +184,7 @@ impl Session {
             pause_wanted: None,
             step: None,
             returned: None,
+            folded: None,
             known_itabs: None,
             itabs_asked: false,
             scratch: eval::Scratch::new(),

@@ -8,10 +8,10 @@ use target::{NotChanged, Tid};
 
 use super::{Session, stop::Reported};
 use crate::control::{
-    landing::{Landing, Reached, landing},
+    landing::{Landing, Reached, deferred, landing, reflected},
     plan::Start,
     results::results_after_return,
-    step::{Accept, Meaning, Origin, Step, StepKind, Temporary},
+    step::{Accept, Meaning, Origin, Shown, Step, StepKind, Temporary, pending},
     table::Owner,
 };
 
@@ -116,42 +116,11 @@ impl Session {
                 temporaries.extend(start.callers(false));
                 temporaries.extend(start.deferred(true));
             }
-            StepKind::Into { .. } => {
+            StepKind::Into { what, .. } => {
                 let chosen = chosen.as_ref().ok_or("no call was chosen")?;
-                match (&chosen.site, &chosen.body) {
-                    (Some(site), _) if chosen.call_pc.is_some() => calls.push(Arc::clone(site)),
-                    // Reached through code of others (sort.Sort(x) => byKey.Less), or by the runtime at the return.
-                    (_, Some(body)) if matches!(chosen.kind, CallKind::Callback | CallKind::Deferred) => {
-                        let below = Accept::Callee { below: origin.frame_offset, return_pc: None };
-                        let accept = if chosen.kind == CallKind::Callback { below } else { Accept::Deferred };
-                        let description = format!("{} -> {}", describe(chosen), body.name);
-                        temporaries.push(Temporary {
-                            addr: body.stop_pc,
-                            accept,
-                            meaning: Meaning::Body { description },
-                        });
-                    }
-                    // Inlined: there is no CALL; the body begins in this very frame.
-                    (_, Some(body)) => temporaries.push(Temporary {
-                        addr: body.stop_pc,
-                        accept: Accept::Frame(origin.frame_offset),
-                        meaning: Meaning::Body {
-                            description: format!("{} -> {}", describe(chosen), body.name),
-                        },
-                    }),
-                    _ => {
-                        return Err(chosen
-                            .reason
-                            .clone()
-                            .unwrap_or_else(|| "this call can't be entered".into()));
-                    }
-                }
-                let leave = start
-                    .lines(&mut self.rows, false)
-                    .into_iter()
-                    .chain(start.callers(false))
-                    .chain(start.deferred(false));
-                temporaries.extend(leave.map(|t| Temporary { meaning: left(t.meaning), ..t }));
+                let into = start.plan_call(&mut self.rows, chosen, what)?;
+                temporaries.extend(into.temporaries);
+                calls.extend(into.calls);
             }
         }
         for (index, site) in calls.iter().enumerate() {
@@ -187,7 +156,11 @@ impl Session {
                 self.note_results(tid, from);
                 Progress::Finished(Reported::step(goid))
             }
-            Meaning::Body { description } => Progress::Finished(Reported::step(goid).described(description)),
+            Meaning::Body { description, folded } => {
+                self.folded = folded.map(|shown| (frame.pc, shown));
+                Progress::Finished(Reported::step(goid).described(description))
+            }
+            Meaning::DeferMade { before } => self.defer_made(tid, frame, &before),
             Meaning::LineLeft => {
                 self.console("The line was left without reaching the call that the step was for.");
                 Progress::Finished(Reported::step(goid))
@@ -199,18 +172,49 @@ impl Session {
         }
     }
 
+    /// The `defer` statement that the step is for is over: its call is the one that has become pending. Waits for it.
+    fn defer_made(&mut self, tid: Tid, frame: &Frame, before: &[u64]) -> Progress {
+        let (Some(inf), Some(step)) = (self.inferior.as_ref(), self.step.as_ref()) else {
+            return Progress::GoOn;
+        };
+        let process = inf.process();
+        let made = pending(&process, step.origin.goid, frame.frame_offset);
+        let landed = made.into_iter().find(|f| !before.contains(f)).ok_or("nothing was deferred".to_string());
+        let thread = process.threads.iter().find(|t| t.tid == tid.0).ok_or("the thread is gone".to_string());
+        let landed = landed.and_then(|f| deferred(&inf.engine, &process, &thread?.regs, f));
+        let what = match &step.kind {
+            StepKind::Into { what, .. } => what.clone(),
+            _ => "defer".into(),
+        };
+        self.drop_temporaries(|m| matches!(m, Meaning::DeferMade { .. }));
+        match landed {
+            Ok(landing) => {
+                self.wait_for(frame, landing, &what);
+                Progress::GoOn
+            }
+            Err(why) => {
+                self.console(&format!("The deferred call could not be followed: {why}"));
+                Progress::Finished(Reported::step(frame.goid))
+            }
+        }
+    }
+
     /// At the CALL of a call: where does it go? Arms the body and lets the program run on to it.
     fn enter_call(&mut self, tid: Tid, frame: &Frame, index: usize) {
         let (Some(inf), Some(step)) = (self.inferior.as_ref(), self.step.as_ref()) else { return };
         let Some(site) = step.calls.get(index) else { return };
         let process = inf.process();
         let Some(thread) = process.threads.iter().find(|t| t.tid == tid.0) else { return };
-        let chosen = match &step.kind {
-            StepKind::Into { what } => Some(what.clone()),
-            _ => None,
+        let (chosen, how) = match &step.kind {
+            StepKind::Into { what, how } => (Some(what.clone()), Some(*how)),
+            _ => (None, None),
         };
-        let body = match landing(&inf.engine, &process, &thread.regs, site) {
-            Ok(b) => b,
+        let landed = match how {
+            Some(CallKind::Reflect) => reflected(&inf.engine, &process, &thread.regs),
+            _ => landing(&inf.engine, &process, &thread.regs, site),
+        };
+        let landing = match landed {
+            Ok(l) => l,
             Err(why) => {
                 if chosen.is_some() {
                     self.console(&format!("The call's target could not be followed: {why}"));
@@ -218,21 +222,51 @@ impl Session {
                 return;
             }
         };
-        if chosen.is_none() && (body.reached == Reached::Deferred || self.is_skipped(&process, &body)) {
-            return;
+        if chosen.is_none() {
+            if landing.reached == Reached::Deferred {
+                return;
+            }
+            if self.is_skipped(&process, landing.stop_pc) {
+                let called = called_from_skipped(&inf.engine, &process, &thread.regs, &landing);
+                let outside: Vec<_> =
+                    called.into_iter().filter(|b| !self.is_skipped(&process, b.stop_pc)).collect();
+                self.wait_for_callbacks(frame, &outside);
+                return;
+            }
         }
-        let accept = match body.reached {
-            Reached::ByCall => Accept::Callee { below: frame.frame_offset, return_pc: body.return_pc },
-            Reached::InNewGoroutine => Accept::NewGoroutine,
-            Reached::Deferred => Accept::Deferred,
+        self.wait_for(frame, landing, chosen.as_deref().unwrap_or("call"));
+    }
+
+    /// Arms the body of a call that is about to be made, or that was started or deferred.
+    fn wait_for(&mut self, frame: &Frame, landing: Landing, what: &str) {
+        let accept = match (landing.reached, landing.deferred) {
+            (Reached::ByCall, _) => {
+                Accept::Callee { below: frame.frame_offset, return_pc: landing.return_pc }
+            }
+            (Reached::InNewGoroutine, _) => Accept::NewGoroutine,
+            (Reached::Deferred, Some(funcval)) => {
+                Accept::DeferredValue { funcval, offset: frame.frame_offset }
+            }
+            (Reached::Deferred, None) => Accept::Deferred,
         };
-        let arrow = chosen.as_deref().unwrap_or("call");
-        let remark = body.remark.as_ref().map(|r| format!(" ({r})")).unwrap_or_default();
-        let description = format!("{arrow} -> {}{remark}", body.body);
-        self.arm_more(Temporary { addr: body.stop_pc, accept, meaning: Meaning::Body { description } });
-        if body.reached != Reached::ByCall {
-            // The statement is over long before the body runs: leaving the line is not the end of this step.
+        let remark = landing.remark.as_ref().map(|r| format!(" ({r})")).unwrap_or_default();
+        let description = format!("{what} -> {}{remark}", landing.body);
+        let meaning = Meaning::Body { description, folded: landing.folded };
+        self.arm_more(Temporary { addr: landing.stop_pc, accept, meaning });
+        if landing.reached != Reached::ByCall {
+            // The statement is over long before the body runs: leaving the line is not the end of this step, and the next round of a
+            // loop is another call.
             self.drop_temporaries(|m| !matches!(m, Meaning::Body { .. }));
+        }
+    }
+
+    /// A plain step into a skipped function: it goes on to the first function outside that is called from there.
+    fn wait_for_callbacks(&mut self, frame: &Frame, bodies: &[dispatch::Body]) {
+        for body in bodies {
+            let accept = Accept::Callee { below: frame.frame_offset, return_pc: None };
+            let meaning =
+                Meaning::Body { description: format!("callback -> {}", body.name), folded: Shown::of(body) };
+            self.arm_more(Temporary { addr: body.stop_pc, accept, meaning });
         }
     }
 
@@ -257,8 +291,8 @@ impl Session {
     }
 
     /// True if plain steps don't stop in this function: the runtime's internals, and what `skipPackages` names.
-    fn is_skipped(&self, process: &golang::Process<'_>, body: &Landing) -> bool {
-        let Some(f) = process.image.functions().at(body.stop_pc) else { return true };
+    fn is_skipped(&self, process: &golang::Process<'_>, pc: u64) -> bool {
+        let Some(f) = process.image.functions().at(pc) else { return true };
         let package = f.package();
         let internal = package == "runtime"
             || package.starts_with("runtime/internal/")
@@ -275,12 +309,16 @@ impl Session {
     }
 }
 
-/// What leaving the line means for a step into a chosen call.
-fn left(m: Meaning) -> Meaning {
-    match m {
-        Meaning::Arrived | Meaning::Returned { .. } => Meaning::LineLeft,
-        m => m,
-    }
+/// Bodies that a skipped function may call back, by what it is called with.
+fn called_from_skipped(
+    engine: &Engine,
+    process: &golang::Process<'_>,
+    regs: &machine::Regs,
+    landing: &Landing,
+) -> Vec<dispatch::Body> {
+    let Some(f) = process.image.functions().at(landing.stop_pc) else { return Vec::new() };
+    let chains = engine.callbacks(process.image, process.mem, f.entry(), regs);
+    chains.into_iter().filter_map(|c| c.body).collect()
 }
 
 /// The CALL instructions of the frame's line: a plain step-in enters the first one that is reached.

@@ -59,6 +59,7 @@ impl Session {
     /// The user lets the program run: what the present stop showed is over.
     pub(crate) fn leave_stop(&mut self) {
         self.remember_itabs();
+        self.folded = None;
         self.new_epoch();
     }
 

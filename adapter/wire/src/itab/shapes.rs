@@ -125,7 +125,7 @@ pub struct Link {
     pub qualified_name: Option<String>,
     /// `0x` address.
     pub address: String,
-    /// Of a wrapper: `value receiver`, `promoted`, `embedded interface`, `-fm`, `gowrap`, `deferwrap`, `shape`, `abi`,
+    /// Of a wrapper: `value receiver`, `promoted`, `embedded interface`, `-fm`, `gowrap`, `deferwrap`, `shape`, `abi`, `reflect`,
     /// `inlined body`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
