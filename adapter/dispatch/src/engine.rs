@@ -105,6 +105,11 @@ impl Engine {
         made
     }
 
+    /// True if asking for the function's sites costs nothing.
+    pub fn is_analysed(&self, f: Function<'_>) -> bool {
+        locked(&self.analyses).contains_key(&f.entry())
+    }
+
     /// The loads of itab slots in a function that was analysed before.
     pub(crate) fn load_pcs(&self, _image: &Image, f: Function<'_>) -> Option<Arc<FxHashSet<u64>>> {
         locked(&self.analyses).get(&f.entry())?.as_ref().map(|a| a.loads.clone())

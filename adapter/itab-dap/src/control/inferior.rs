@@ -9,7 +9,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use crossbeam_channel::Receiver;
 use dispatch::Engine;
 use golang::{MadeTypes, Process, ThreadState};
-use image::Image;
+use image::{FuncId, Image};
 use machine::{Memory, Regs};
 use target::{Action, Event, NotChanged, Plan, Signal, Target, TargetError, Tid};
 
@@ -120,6 +120,18 @@ impl Inferior {
         self.threads.extend(read.into_iter().map(|(tid, regs)| ThreadState { tid: tid.0, regs }));
         self.all_threads_read = true;
         Ok(())
+    }
+
+    /// Finds the calls of a function on another thread, so that a step or a question about them need not wait for it.
+    pub(crate) fn analyse_ahead(&self, function: FuncId) {
+        let Some(f) = self.image.functions().get(function).filter(|f| !self.engine.is_analysed(*f)) else {
+            return;
+        };
+        let (engine, image, id) = (Arc::clone(&self.engine), Arc::clone(&self.image), f.id());
+        let work = move || drop(engine.sites(&image, id));
+        if let Err(e) = std::thread::Builder::new().name("analysis".into()).spawn(work) {
+            tracing::warn!("no analysis ahead: {e}");
+        }
     }
 
     /// Writes registers of a thread, at the target and in what was read.

@@ -2,7 +2,7 @@
 //!
 //! Resolved with the registers of the call itself, so the answer is a fact, not a prediction. Reads only.
 
-use dispatch::{Chain, Engine, Site, SiteKind};
+use dispatch::{Body, CallSite, Certainty, Chain, Engine, Site, SiteKind, State};
 use golang::Process;
 use machine::{MemoryExt, Regs};
 
@@ -66,6 +66,30 @@ pub(crate) fn landing(
     arrive(engine.resolve_at_load(image, mem, regs, site), return_pc(site), Reached::ByCall)
 }
 
+/// Where a call is certain to arrive before it is reached, so that a step need not stop at it: a direct call, through wrappers that
+/// know their body; or `chosen`, a target that was found to be certain at this stop.
+pub(crate) fn certain_landing(
+    engine: &Engine,
+    process: &Process<'_>,
+    site: &Site,
+    chosen: Option<&CallSite>,
+) -> Option<Landing> {
+    let return_pc = return_pc(site)?;
+    let SiteKind::Static { target } = site.kind else {
+        let certain = |c: &&CallSite| {
+            c.state == State::Known && c.certainty == Certainty::Certain && !c.conditional && !c.in_progress
+        };
+        let body = chosen.filter(certain).and_then(|c| c.body.clone())?;
+        return Some(at_body(body, Some(return_pc), Reached::ByCall));
+    };
+    let name = process.image.functions().at(target).map(|f| f.name()).unwrap_or_default();
+    if STARTERS.iter().any(|(n, _)| *n == name) {
+        return None;
+    }
+    let chain = engine.resolve(process.image, process.mem, target, None);
+    arrive(chain, Some(return_pc), Reached::ByCall).ok()
+}
+
 fn return_pc(site: &Site) -> Option<u64> {
     (!site.tail && site.return_pc != 0).then_some(site.return_pc)
 }
@@ -91,13 +115,17 @@ fn arrive(chain: Chain, return_pc: Option<u64>, reached: Reached) -> Result<Land
         return Err(format!("it panics: {why}"));
     }
     let body = chain.body.ok_or_else(|| chain.reason.unwrap_or_else(|| "no body was found".into()))?;
+    Ok(at_body(body, return_pc, reached))
+}
+
+fn at_body(body: Body, return_pc: Option<u64>, reached: Reached) -> Landing {
     let remark = match (body.inlined, body.folded) {
         (true, _) => Some("the body was inlined into the wrapper".to_string()),
         (_, true) => Some("the compiler folded the body away: this is its wrapper".to_string()),
         _ => None,
     };
     let folded = Shown::of(&body);
-    Ok(Landing { stop_pc: body.stop_pc, return_pc, reached, body: body.name, remark, folded, deferred: None })
+    Landing { stop_pc: body.stop_pc, return_pc, reached, body: body.name, remark, folded, deferred: None }
 }
 
 /// At a call of `reflect.Value.Call`: what that will call.

@@ -8,7 +8,7 @@ use target::{NotChanged, Tid};
 
 use super::{Session, stop::Reported};
 use crate::control::{
-    landing::{Landing, Reached, deferred, landing, reflected},
+    landing::{Landing, Reached, certain_landing, deferred, landing, reflected},
     plan::Start,
     results::results_after_return,
     step::{Accept, Meaning, Origin, Shown, Step, StepKind, Temporary, pending},
@@ -78,6 +78,7 @@ impl Session {
     ) -> Result<(Step, Option<Tid>), String> {
         let Some(inf) = self.inferior.as_mut() else { return Err("no program".into()) };
         inf.read_all_threads().map_err(|e| e.to_string())?;
+        let Some(inf) = self.inferior.as_ref() else { return Err("no program".into()) };
         let process = inf.process();
         let goroutine =
             process.goroutine(goid).ok_or_else(|| format!("goroutine {goid} does not exist any more"))?;
@@ -123,16 +124,71 @@ impl Session {
                 calls.extend(into.calls);
             }
         }
-        for (index, site) in calls.iter().enumerate() {
-            let accept = Accept::Frame(origin.frame_offset);
-            temporaries.push(Temporary { addr: site.pc, accept, meaning: Meaning::Call { index } });
-        }
+        temporaries.extend(self.watched_calls(&start, &kind, chosen.as_ref(), &calls));
         // Out of a goroutine's first function there is nothing to arrive at: it runs on, as after `continue`.
         if temporaries.is_empty() && kind != StepKind::Out {
             return Err("there is nowhere to step to from here; use continue".into());
         }
         let from = thread.map(|t| Tid(t.tid));
         Ok((Step { kind, origin, temporaries, calls }, from))
+    }
+
+    /// Where the step waits for these calls: in the body if that is certain already, which saves a stop, else at the CALL.
+    fn watched_calls(
+        &self,
+        start: &Start<'_>,
+        kind: &StepKind,
+        chosen: Option<&dispatch::CallSite>,
+        calls: &[Arc<Site>],
+    ) -> Vec<Temporary> {
+        let (origin, process) = (start.origin, start.process);
+        let plain = *kind == StepKind::In;
+        let on_line = calls_of_line(start.engine, process, origin, start.depth);
+        // What the line calls before could run the body too, any number of times: only the first call is gone to straight.
+        let is_first = |site: &Site| {
+            let between = origin.pc..site.pc;
+            site.pc >= origin.pc
+                && !on_line.iter().any(|s| between.contains(&s.pc) && !calls_runtime(process, s))
+        };
+        let mut watched = Vec::new();
+        let first_is_dynamic =
+            calls.iter().find(|s| is_first(s)).is_some_and(|s| !matches!(s.kind, SiteKind::Static { .. }));
+        let predicted = match chosen {
+            None if first_is_dynamic => self.predicted_calls(start),
+            chosen => chosen.cloned().into_iter().collect(),
+        };
+        for (index, site) in calls.iter().enumerate() {
+            let call = predicted.iter().find(|c| c.call_pc == Some(site.pc));
+            let certain = certain_landing(start.engine, process, site, call);
+            if plain && certain.is_some() && calls_runtime(process, site) {
+                continue;
+            }
+            let straight =
+                certain.filter(|l| is_first(site) && !(plain && self.is_skipped(process, l.stop_pc)));
+            watched.push(match straight {
+                Some(landing) => body_of_call(origin.frame_offset, &landing, arrow(kind)),
+                None => Temporary {
+                    addr: site.pc,
+                    accept: Accept::Frame(origin.frame_offset),
+                    meaning: Meaning::Call { index },
+                },
+            });
+        }
+        watched
+    }
+
+    /// The calls of the line with the targets that are known before it runs.
+    fn predicted_calls(&self, start: &Start<'_>) -> Vec<dispatch::CallSite> {
+        let Some(top) = start.stack.frames.first() else { return Vec::new() };
+        let cx = dispatch::Context {
+            image: start.process.image,
+            mem: start.process.mem,
+            regs: &top.regs,
+            top: true,
+            inline_depth: start.depth,
+            source: &*self.sources,
+        };
+        start.engine.call_sites(&cx, dispatch::Scope::Line)
     }
 
     /// A temporary breakpoint was hit in `frame`.
@@ -239,20 +295,7 @@ impl Session {
 
     /// Arms the body of a call that is about to be made, or that was started or deferred.
     fn wait_for(&mut self, frame: &Frame, landing: Landing, what: &str) {
-        let accept = match (landing.reached, landing.deferred) {
-            (Reached::ByCall, _) => {
-                Accept::Callee { below: frame.frame_offset, return_pc: landing.return_pc }
-            }
-            (Reached::InNewGoroutine, _) => Accept::NewGoroutine,
-            (Reached::Deferred, Some(funcval)) => {
-                Accept::DeferredValue { funcval, offset: frame.frame_offset }
-            }
-            (Reached::Deferred, None) => Accept::Deferred,
-        };
-        let remark = landing.remark.as_ref().map(|r| format!(" ({r})")).unwrap_or_default();
-        let description = format!("{what} -> {}{remark}", landing.body);
-        let meaning = Meaning::Body { description, folded: landing.folded };
-        self.arm_more(Temporary { addr: landing.stop_pc, accept, meaning });
+        self.arm_more(body_of_call(frame.frame_offset, &landing, what));
         if landing.reached != Reached::ByCall {
             // The statement is over long before the body runs: leaving the line is not the end of this step, and the next round of a
             // loop is another call.
@@ -294,10 +337,7 @@ impl Session {
     fn is_skipped(&self, process: &golang::Process<'_>, pc: u64) -> bool {
         let Some(f) = process.image.functions().at(pc) else { return true };
         let package = f.package();
-        let internal = package == "runtime"
-            || package.starts_with("runtime/internal/")
-            || package.starts_with("internal/runtime/");
-        internal || self.settings.skips(&package)
+        is_runtime(&package) || self.settings.skips(&package)
     }
 
     /// Results of the function that just returned, while they are still in registers.
@@ -307,6 +347,40 @@ impl Session {
         let Some(thread) = process.threads.iter().find(|t| t.tid == tid.0) else { return };
         self.returned = results_after_return(&process, from, &thread.regs);
     }
+}
+
+/// The stop in the body of a call that the frame at `offset` makes, starts or defers.
+fn body_of_call(offset: u64, landing: &Landing, what: &str) -> Temporary {
+    let accept = match (landing.reached, landing.deferred) {
+        (Reached::ByCall, _) => Accept::Callee { below: offset, return_pc: landing.return_pc },
+        (Reached::InNewGoroutine, _) => Accept::NewGoroutine,
+        (Reached::Deferred, Some(funcval)) => Accept::DeferredValue { funcval, offset },
+        (Reached::Deferred, None) => Accept::Deferred,
+    };
+    let remark = landing.remark.as_ref().map(|r| format!(" ({r})")).unwrap_or_default();
+    let description = format!("{what} -> {}{remark}", landing.body);
+    let meaning = Meaning::Body { description, folded: landing.folded.clone() };
+    Temporary { addr: landing.stop_pc, accept, meaning }
+}
+
+/// What `stopped.description` says before the arrow.
+fn arrow(kind: &StepKind) -> &str {
+    match kind {
+        StepKind::Into { what, .. } => what,
+        _ => "call",
+    }
+}
+
+fn is_runtime(package: &str) -> bool {
+    package == "runtime"
+        || package.starts_with("runtime/internal/")
+        || package.starts_with("internal/runtime/")
+}
+
+/// True for a direct call of the runtime, which runs nothing of the author's.
+fn calls_runtime(process: &golang::Process<'_>, site: &Site) -> bool {
+    let SiteKind::Static { target } = site.kind else { return false };
+    process.image.functions().at(target).is_some_and(|f| is_runtime(&f.package()))
 }
 
 /// Bodies that a skipped function may call back, by what it is called with.

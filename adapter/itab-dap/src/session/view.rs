@@ -103,6 +103,15 @@ impl Session {
             ..Default::default()
         });
         self.current = Some(Reported { goid: Some(goid), ..r });
+        self.analyse_ahead();
+    }
+
+    /// While the user looks at the stop: what a step into a call of its function will ask for.
+    fn analyse_ahead(&mut self) {
+        let frame = self.stopped_tid.and_then(|tid| self.top_frame(tid)).filter(|f| !f.runtime);
+        if let Some((function, inf)) = frame.and_then(|f| f.function).zip(self.inferior.as_ref()) {
+            inf.analyse_ahead(function);
+        }
     }
 
     /// The user goroutine on a thread at this stop.
