@@ -52,6 +52,10 @@ pub struct AssertProbe {
     cache: Option<u64>,
     pub written: Written,
     pub span: Option<Span>,
+    /// As written: `v.(T)`; None where the source is not there or several may be meant.
+    pub expression: Option<String>,
+    /// A failure is a panic.
+    pub panics: bool,
     /// Linker name of the (inlined) function that writes it.
     pub owner: String,
 }
@@ -70,8 +74,31 @@ pub struct Found {
     /// The static type of the value: an interface, None where it is not known (of an empty interface: `any`).
     pub interface: Option<TypeId>,
     pub empty_interface: bool,
+    /// The type that is asked for; where the code does not say it (one argument of generic code), as the runtime is told.
+    pub wanted: Option<TypeId>,
     /// The first method that the dynamic type lacks, and why.
     pub missing: Option<(String, Miss)>,
+}
+
+/// What the source says of a site.
+struct InSource {
+    written: Written,
+    span: Option<Span>,
+    expression: Option<String>,
+    /// The type that is written there is the one that the code asks for.
+    by_name: bool,
+    comma_ok: bool,
+    /// The line.
+    line: String,
+}
+
+/// Which sites are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    /// All that are evaluated, the failing side being part of the compare before it.
+    Evaluated,
+    /// `x.(T)` where it may fail: the panic's call where there is one, else the evaluation.
+    Failing,
 }
 
 impl Engine {
@@ -84,9 +111,33 @@ impl Engine {
         source: &dyn SourceText,
         wanted: &(dyn Fn(&AssertSite, &str) -> bool + Sync),
     ) -> Vec<AssertProbe> {
+        self.probes_in(image, functions, source, wanted, Which::Evaluated)
+    }
+
+    /// Where failures of type assertions are seen, in address order: the panicking form at the call that panics, which nothing but a
+    /// failure reaches, or before the runtime decides; the comma-ok form where it is evaluated. Cases of type switches are left out, and
+    /// so is what can't be told from them because there is no source.
+    pub fn failing_assertions(
+        &self,
+        image: &Image,
+        functions: &[FuncId],
+        source: &dyn SourceText,
+        wanted: &(dyn Fn(&AssertSite, &str) -> bool + Sync),
+    ) -> Vec<AssertProbe> {
+        self.probes_in(image, functions, source, wanted, Which::Failing)
+    }
+
+    fn probes_in(
+        &self,
+        image: &Image,
+        functions: &[FuncId],
+        source: &dyn SourceText,
+        wanted: &(dyn Fn(&AssertSite, &str) -> bool + Sync),
+        which: Which,
+    ) -> Vec<AssertProbe> {
         let mut out: Vec<AssertProbe> = functions
             .par_iter()
-            .flat_map_iter(|id| self.asserts_of(image, *id, source, wanted).unwrap_or_default())
+            .flat_map_iter(|id| self.asserts_of(image, *id, source, wanted, which).unwrap_or_default())
             .collect();
         out.sort_by_key(|p| p.pc);
         out
@@ -98,6 +149,7 @@ impl Engine {
         id: FuncId,
         source: &dyn SourceText,
         wanted: &(dyn Fn(&AssertSite, &str) -> bool + Sync),
+        which: Which,
     ) -> Option<Vec<AssertProbe>> {
         let sites = self.assertions(image, id);
         if sites.is_empty() {
@@ -107,16 +159,28 @@ impl Engine {
         let flow = Flowed::new(&code, image);
         let idom = dom::dominators(&code);
         let mut out = Vec::new();
-        // The failing side of an assertion is part of the compare before it.
-        for site in sites.into_iter().filter(|s| s.form != AssertForm::Panic) {
+        let panics: Vec<AssertSite> =
+            sites.iter().filter(|s| s.form == AssertForm::Panic).cloned().collect();
+        for site in sites {
+            if which == Which::Evaluated && site.form == AssertForm::Panic {
+                continue;
+            }
             let stack = image.functions().inline_stack(site.pc);
             let owner = stack.first().map(|f| f.name.clone()).unwrap_or_default();
             if !wanted(&site, &owner) {
                 continue;
             }
-            let Some((written, span, text)) = self.written(image, source, &site) else { continue };
+            let Some(said) = self.written(image, source, &site) else { continue };
+            // The compare whose failing side is a panic of its own.
+            let panicking = |p: &AssertSite| {
+                p.line == site.line && p.file == site.file && p.wanted == site.wanted && p.pc != site.pc
+            };
+            let fails_at_panic = site.form == AssertForm::Compare && panics.iter().any(panicking);
+            if which == Which::Failing && (fails_at_panic || !may_fail(&site, &said)) {
+                continue;
+            }
             let Some(index) = code.at(site.pc) else { continue };
-            let (from, cache) = first_instruction(image, &flow, &idom, index, &site, &text);
+            let (from, cache) = first_instruction(image, &flow, &idom, index, &site, &said.line);
             let Some(way) = way(&flow, from, index) else { continue };
             let from_itab = site.itab_load(&flow, index);
             let empty_interface = !site.is_itab() && from_itab.is_none();
@@ -128,8 +192,10 @@ impl Engine {
                 from_itab,
                 empty_interface,
                 cache,
-                written,
-                span,
+                written: said.written,
+                span: said.span,
+                expression: said.expression,
+                panics: fails_at_panic || site.panics(),
                 owner,
                 site,
             });
@@ -138,14 +204,17 @@ impl Engine {
     }
 
     /// What the source writes there; None: no assertion.
-    fn written(
-        &self,
-        image: &Image,
-        source: &dyn SourceText,
-        site: &AssertSite,
-    ) -> Option<(Written, Option<Span>, String)> {
+    fn written(&self, image: &Image, source: &dyn SourceText, site: &AssertSite) -> Option<InSource> {
+        let nothing = |written, line| InSource {
+            written,
+            span: None,
+            expression: None,
+            by_name: false,
+            comma_ok: false,
+            line,
+        };
         let Some(text) = source.source(&site.file) else {
-            return Some((Written::Unknown, None, String::new()));
+            return Some(nothing(Written::Unknown, String::new()));
         };
         let calls = self.sources.get(&site.file, Arc::clone(&text));
         let on: Vec<&SourceAssert> =
@@ -164,9 +233,17 @@ impl Engine {
             _ => (None, Written::Assertion),
         };
         if site.form == AssertForm::Switch && kind == Written::Assertion {
-            return Some((Written::Case, None, line));
+            return Some(nothing(Written::Case, line));
         }
-        Some((kind, found.map(|a| a.span), line))
+        let candidates = if named.is_empty() { &plain } else { &named };
+        Some(InSource {
+            written: kind,
+            span: found.map(|a| a.span),
+            expression: found.map(|a| a.text.clone()).filter(|t| !t.is_empty()),
+            by_name: !named.is_empty(),
+            comma_ok: found.map_or_else(|| candidates.iter().any(|a| a.comma_ok), |a| a.comma_ok),
+            line,
+        })
     }
 
     /// What the assertion finds for the thread that is stopped at its probe.
@@ -195,6 +272,8 @@ impl Engine {
             false => self.read_with(image, mem, &m, &probe.site),
         };
         let mut found = Found { dynamic: seen.dynamic, ok: seen.ok, case: seen.case, ..Found::default() };
+        let told = || probe.site.told(image, regs, 1).map(|t| image.type_from_runtime(t));
+        found.wanted = probe.site.wanted.first().copied().or_else(told);
         found.cached = seen.dynamic.is_some_and(|d| probe.is_cached(mem, d));
         // A word at offset 8 of something else looks like an itab's type.
         let source = source.filter(|i| image.itab(*i, mem).is_ok_and(|i| Some(i.typ) == seen.dynamic));
@@ -202,11 +281,12 @@ impl Engine {
             .or(source)
             .and_then(|i| mem.read_u64(i).ok())
             .or_else(|| probe.site.constant_interface(mem))
+            .or_else(|| probe.site.told(image, regs, 2))
             .map(|i| image.type_from_runtime(i));
         found.empty_interface =
             found.interface.is_none() && (probe.empty_interface || seen.dynamic.is_some());
         if found.ok == Some(false)
-            && probe.site.form == AssertForm::Interface
+            && matches!(probe.site.form, AssertForm::Interface | AssertForm::Panic)
             && let (Some(typ), Some(inter)) = (found.dynamic, self.wanted_descriptor(image, mem, &probe.site))
         {
             found.missing = crate::views::missing_method(image, mem, typ, inter).ok().flatten();
@@ -216,6 +296,18 @@ impl Engine {
 
     fn wanted_descriptor(&self, image: &Image, mem: &dyn Memory, site: &AssertSite) -> Option<u64> {
         image.type_of(*site.wanted.first()?, mem).ok()?.runtime
+    }
+}
+
+/// Whether a site is an assertion of the author's whose failure can be seen there.
+fn may_fail(site: &AssertSite, said: &InSource) -> bool {
+    match site.form {
+        AssertForm::Panic => said.written != Written::Case,
+        AssertForm::Switch => false,
+        AssertForm::Compare => said.written == Written::Assertion && said.comma_ok,
+        AssertForm::Interface if site.panics() => said.written != Written::Case,
+        // Conversions between interfaces are compiled the same way, and a nil interface converts to nil.
+        AssertForm::Interface => said.written == Written::Assertion && said.comma_ok && said.by_name,
     }
 }
 
@@ -419,6 +511,12 @@ impl AssertSite {
             return None;
         }
         flow.constant(at, Loc::Reg(flow.code.arch.int_args().first()?.0 as u8))
+    }
+
+    /// An argument of the call that panics: (have, want, static type).
+    fn told(&self, image: &Image, regs: &Regs, argument: usize) -> Option<u64> {
+        let word = || regs.get(*image.arch().int_args().get(argument)?);
+        if self.form == AssertForm::Panic { word().filter(|w| *w != 0) } else { None }
     }
 
     /// Where the interface's first word comes from: the definitions of the type word, or of the itab it is loaded from.

@@ -44,6 +44,8 @@ pub struct AssertSite {
     word: Src,
     /// The call's first argument is a descriptor with a cache.
     descriptor: bool,
+    /// A call that panics when the assertion fails.
+    panics: bool,
     pub file: Arc<str>,
     pub line: u32,
 }
@@ -174,6 +176,11 @@ impl AssertSite {
         self.descriptor
     }
 
+    /// A failure is a panic. Of a compare the code behind it decides: see [`AssertForm::Panic`].
+    pub fn panics(&self) -> bool {
+        self.panics
+    }
+
     pub(crate) fn word_register(&self) -> Option<Loc> {
         match self.word {
             Src::Reg(r) => Some(Loc::Reg(r)),
@@ -200,6 +207,7 @@ fn site(form: AssertForm, word: Src) -> AssertSite {
         itab: false,
         word,
         descriptor: false,
+        panics: false,
         file: "".into(),
         line: 0,
     }
@@ -230,6 +238,7 @@ fn call(image: &Image, flow: &Flowed<'_>, i: usize, target: u64) -> Option<Asser
         "typeAssert" => AssertSite {
             wanted: interface(results::assert_interface(image, constant(0)?)).into_iter().collect(),
             descriptor: true,
+            panics: results::assert_panics(image, constant(0)?),
             ..site(AssertForm::Interface, Src::Reg(arg(1)?))
         },
         "interfaceSwitch" => {
@@ -246,11 +255,13 @@ fn call(image: &Image, flow: &Flowed<'_>, i: usize, target: u64) -> Option<Asser
         "assertE2I" | "assertE2I2" | "assertI2I" | "assertI2I2" => AssertSite {
             wanted: wanted(0).into_iter().collect(),
             itab: name.starts_with("assertI2I"),
+            panics: !name.ends_with("I2"),
             ..site(AssertForm::Interface, Src::Reg(arg(1)?))
         },
         "panicdottypeE" | "panicdottypeI" => AssertSite {
             wanted: wanted(1).into_iter().collect(),
             itab: name == "panicdottypeI",
+            panics: true,
             ..site(AssertForm::Panic, Src::Reg(arg(0)?))
         },
         _ => return None,

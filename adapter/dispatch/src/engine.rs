@@ -79,6 +79,28 @@ impl Engine {
         self.itabs.get_or_init(|| StaticItabs::new(image))
     }
 
+    /// The operations of a source line that can panic, in source order; nothing where there is no source.
+    pub fn operations(
+        &self,
+        source: &dyn crate::api::SourceText,
+        file: &Arc<str>,
+        line: u32,
+    ) -> Vec<crate::Operation> {
+        source.source(file).map(|text| crate::source::operations::on_line(&text, line)).unwrap_or_default()
+    }
+
+    /// A named type of the program, also where there is no debug information.
+    pub fn type_named(&self, image: &Image, name: &str) -> Option<image::TypeId> {
+        self.named_type(image, name)
+    }
+
+    /// Addresses of a function's return instructions.
+    pub fn returns(&self, image: &Image, f: Function<'_>) -> Vec<u64> {
+        let code = self.code(image, f);
+        let returns = |i: &&crate::model::Inst| i.flow == crate::model::Flow::Ret;
+        code.map(|c| c.insts.iter().filter(returns).map(|i| i.addr).collect()).unwrap_or_default()
+    }
+
     pub(crate) fn code(&self, image: &Image, f: Function<'_>) -> Option<Arc<Code>> {
         if let Some(c) = locked(&self.codes).get(&f.entry()) {
             return c.clone();

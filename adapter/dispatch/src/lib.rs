@@ -53,6 +53,7 @@ pub use asserts::{AssertForm, AssertSite, Asserted};
 pub use bodies::{Implementation, Implementations, NamedInterface};
 pub use engine::Engine;
 pub use probes::{ItabAt, Probe};
+pub use source::operations::{Operation, OperationKind};
 pub use views::{Implementer, ItabRow, ItabTable, MethodRow, Miss};
 
 /// The call as a row of a menu (docs/PROTOCOL.md, `stepInTargets`).

@@ -150,6 +150,11 @@ pub(crate) fn assert_interface(image: &Image, desc: u64) -> Option<Word> {
     (image.type_range().contains(&inter) && is_interface(image, ty)).then_some(Word::Itab(ty))
 }
 
+/// The same descriptor says that a failure is a panic.
+pub(crate) fn assert_panics(image: &Image, desc: u64) -> bool {
+    desc.checked_add(16).and_then(|at| initial_word(image, at)).is_some_and(|word| word & 0xff == 0)
+}
+
 /// abi.InterfaceSwitch at `desc`: {Cache, NCases, Cases...}.
 pub(crate) fn switch_interfaces(image: &Image, desc: u64) -> Set {
     let n = initial_word(image, desc.wrapping_add(8)).unwrap_or(0);

@@ -48,6 +48,16 @@ impl Miss {
             Miss::Package => "package",
         }
     }
+
+    /// In a sentence; `method` is the one that is missing in `concrete`.
+    pub fn explain(self, concrete: &str, method: &str) -> Option<String> {
+        match self {
+            Miss::Absent => None,
+            Miss::PointerReceiver => Some(format!("*{concrete} has it: its receiver is a pointer")),
+            Miss::Signature => Some(format!("its {method} has other parameters or results")),
+            Miss::Package => Some(format!("its {method} is unexported in another package")),
+        }
+    }
 }
 
 /// A type that implements an interface, or nearly.
@@ -270,6 +280,19 @@ enum Fit {
     /// The linker removed a type: it can't be compared.
     Maybe,
     Misses(Miss),
+}
+
+impl Engine {
+    /// The first method of an interface (by descriptor) that a concrete type lacks, and why; None: it lacks none, or nothing is known.
+    pub fn missing_method(
+        &self,
+        image: &Image,
+        mem: &dyn Memory,
+        typ: u64,
+        inter: u64,
+    ) -> Option<(String, Miss)> {
+        missing_method(image, mem, typ, inter).ok().flatten()
+    }
 }
 
 /// The first method of an interface (by descriptor) that a concrete type lacks, and why; `None`: it has all of them. `Err`: a

@@ -11,6 +11,7 @@ mod made;
 mod names;
 mod panics;
 mod process;
+mod runtime_error;
 mod stack;
 mod types;
 mod value;
@@ -21,6 +22,9 @@ pub use made::MadeTypes;
 pub use names::{is_dictionary_of, real_symbol, type_argument_lists};
 pub use panics::{Deferred, OpenCodedDefers, Panic, open_coded_defers};
 pub use process::{Process, ThreadState};
+pub use runtime_error::{
+    BoundsCheck, Conversion, RuntimeError, error_text, runtime_error, uncomparable_part,
+};
 pub use stack::{Frame, FrameKind, Stack, StackOf};
 pub use value::{
     Capture, Channel, Dynamic, FuncValue, Half, Interface, MapWalk, OPTIMIZED_OUT, Place, SliceHeader, Value,

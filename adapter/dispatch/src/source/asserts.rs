@@ -14,6 +14,10 @@ pub(crate) struct SourceAssert {
     pub(crate) wanted: String,
     /// The header or a case of a type switch.
     pub(crate) switch: bool,
+    /// `v, ok := x.(T)`: it can't panic.
+    pub(crate) comma_ok: bool,
+    /// The whole as written, on one line; empty for a case.
+    pub(crate) text: String,
 }
 
 /// All of a file, in source order.
@@ -32,7 +36,13 @@ pub(crate) fn assertions(text: &str) -> Vec<SourceAssert> {
             }
             "case" if t.kind == Kind::Keyword && braces.last() == Some(&true) => {
                 let colon = tokens.iter().skip(i).take(MAX_OPERAND).find(|x| x.text == ":").unwrap_or(t);
-                out.push(SourceAssert { span: span(t, colon), wanted: String::new(), switch: true });
+                out.push(SourceAssert {
+                    span: span(t, colon),
+                    wanted: String::new(),
+                    switch: true,
+                    comma_ok: false,
+                    text: String::new(),
+                });
             }
             "." if text_of(i + 1) == "(" => {
                 let Some(close) = closing(&tokens, i + 1) else { continue };
@@ -42,13 +52,45 @@ pub(crate) fn assertions(text: &str) -> Vec<SourceAssert> {
                 header |= switch;
                 let start = operand(&tokens, i);
                 if let (Some(first), Some(last)) = (tokens.get(start), tokens.get(close)) {
-                    out.push(SourceAssert { span: span(first, last), wanted, switch });
+                    out.push(SourceAssert {
+                        span: span(first, last),
+                        wanted,
+                        switch,
+                        comma_ok: !switch && is_comma_ok(&tokens, start, close),
+                        text: text_between(text, first, last),
+                    });
                 }
             }
             _ => {}
         }
     }
     out
+}
+
+/// The expression from `start` to `close` is all of the right side of an assignment with two places on the left.
+fn is_comma_ok(tokens: &[Token<'_>], start: usize, close: usize) -> bool {
+    let ends = tokens.get(close + 1).is_none_or(|t| t.kind == Kind::Semi || t.text == "{");
+    let Some(mut at) = start.checked_sub(1) else { return false };
+    if !ends || !tokens.get(at).is_some_and(|t| matches!(t.text, ":=" | "=")) {
+        return false;
+    }
+    let mut depth = 0usize;
+    for _ in 0..MAX_OPERAND {
+        let Some(before) = at.checked_sub(1) else { return false };
+        at = before;
+        match tokens.get(at) {
+            Some(t) if matches!(t.text, ")" | "]") => depth += 1,
+            Some(t) if matches!(t.text, "(" | "[") => match depth.checked_sub(1) {
+                Some(d) => depth = d,
+                None => return false,
+            },
+            Some(t) if depth == 0 && t.text == "," => return true,
+            Some(t) if depth == 0 && (t.kind == Kind::Semi || matches!(t.text, "{" | "}")) => return false,
+            Some(_) => {}
+            None => return false,
+        }
+    }
+    false
 }
 
 fn span(first: &Token<'_>, last: &Token<'_>) -> Span {
@@ -60,8 +102,14 @@ fn span(first: &Token<'_>, last: &Token<'_>) -> Span {
     }
 }
 
+/// The source from one token to another, on one line.
+pub(super) fn text_between(text: &str, first: &Token<'_>, last: &Token<'_>) -> String {
+    let raw = text.get(first.at..last.at + last.text.len()).unwrap_or_default();
+    raw.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The bracket that closes the one at `open`.
-fn closing(tokens: &[Token<'_>], open: usize) -> Option<usize> {
+pub(super) fn closing(tokens: &[Token<'_>], open: usize) -> Option<usize> {
     let mut depth = 0usize;
     for (i, t) in tokens.iter().enumerate().skip(open).take(MAX_OPERAND) {
         match t.text {
@@ -78,8 +126,8 @@ fn closing(tokens: &[Token<'_>], open: usize) -> Option<usize> {
     None
 }
 
-/// Where the operand before the dot begins.
-fn operand(tokens: &[Token<'_>], dot: usize) -> usize {
+/// Where the operand before the token at `dot` begins; `dot` itself where there is none.
+pub(super) fn operand(tokens: &[Token<'_>], dot: usize) -> usize {
     let text_of = |i: usize| tokens.get(i).map_or("", |t| t.text);
     let mut start = dot;
     let mut at = dot.checked_sub(1);
@@ -141,6 +189,18 @@ mod tests {
             rows,
             [(3, 11, "*T", false), (4, 14, "type", true), (5, 2, "", true), (10, 6, "interface{M()}", false)]
         );
+    }
+
+    #[test]
+    fn two_places_on_the_left_are_comma_ok() {
+        let text = "package p\nfunc f(v any) {\n\tn, ok := v.(int)\n\tn = v.(int)\n\tif m[g(1, 2)], ok = v.(string); ok {\n\t}\n\ta, b := v.(int), v.(int)\n\tuse(a, v.(int))\n\tvar x, y = v.(int)\n}\n";
+        let found = assertions(text);
+        let rows: Vec<_> = found.iter().map(|a| (a.span.line, a.comma_ok)).collect();
+        assert_eq!(
+            rows,
+            [(3, true), (4, false), (5, true), (7, false), (7, false), (8, false), (9, true)]
+        );
+        assert_eq!(found.first().map(|a| a.text.as_str()), Some("v.(int)"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Works on tokens with a stack of brackets; a file that doesn't compile gives fewer calls, never a hang.
 
 mod asserts;
+pub(crate) mod operations;
 pub(crate) mod params;
 mod scan;
 mod tokens;

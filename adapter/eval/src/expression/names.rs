@@ -23,6 +23,8 @@ pub struct Names<'a> {
     pub(crate) source: Option<&'a dyn SourceText>,
     /// `recv` stands for the receiver of the method.
     receiver: bool,
+    /// A name of the debugger's own, and its value.
+    given: Option<(&'a str, &'a Value)>,
 }
 
 /// What a name stands for.
@@ -42,7 +44,7 @@ pub(crate) enum Meaning {
 impl<'a> Names<'a> {
     /// Names at a code address, for breakpoint conditions. `inline_depth` 0 is the innermost inlined function.
     pub fn at(process: &'a Process<'a>, pc: u64, inline_depth: usize) -> Names<'a> {
-        Names { process, at: Some((pc, inline_depth)), frame: None, source: None, receiver: false }
+        Names { process, at: Some((pc, inline_depth)), frame: None, source: None, receiver: false, given: None }
     }
 
     /// The same, and `recv` is the method's receiver, however the method calls it, unless something else has that name.
@@ -50,10 +52,15 @@ impl<'a> Names<'a> {
         Names { receiver: true, ..self }
     }
 
+    /// The same, and `name` is a value, unless something else has that name.
+    pub fn with_value(self, name: &'a str, value: &'a Value) -> Names<'a> {
+        Names { given: Some((name, value)), ..self }
+    }
+
     /// Names in the scope's frame.
     pub fn of(scope: &Scope<'a>) -> Names<'a> {
         let at = scope.frame.map(|f| (f.lookup_pc, f.inline_depth));
-        Names { process: scope.process, at, frame: scope.frame, source: scope.source, receiver: false }
+        Names { process: scope.process, at, frame: scope.frame, source: scope.source, receiver: false, given: None }
     }
 
     /// Variables of the frame's function, innermost and latest first; those not declared yet are left out.
@@ -94,6 +101,9 @@ impl<'a> Names<'a> {
             && let Some(v) = self.receiver_variable()
         {
             return Ok(Some(Meaning::Local(v)));
+        }
+        if let Some((_, value)) = self.given.filter(|given| given.0 == name) {
+            return Ok(Some(Meaning::Global(value.clone())));
         }
         match later {
             Some(line) => {

@@ -10,7 +10,7 @@ use crate::{
     control::breakpoints::Options,
     error::Refused,
     requests::{dispatch::target_text, evaluate::Place as Context, views::TableFilter},
-    session::{Detail, KNOWN_FILTERS, KnownCall, Session, State},
+    session::{Described, Detail, FILTERS, KnownCall, Session, State, Wanted},
 };
 
 impl Session {
@@ -384,32 +384,41 @@ impl Session {
     }
 
     fn catch_command(&mut self, rest: &str) -> Answer {
+        let (rest, condition) = match rest.split_once(" if ") {
+            Some((head, condition)) => (head, Some(condition.trim())),
+            None => (rest, None),
+        };
         let words: Vec<&str> = rest.split_whitespace().collect();
         let (name, on) = match words.as_slice() {
-            [] => {
-                let on = |name: &str| self.exception_filters.iter().any(|f| f == name);
-                let rows: Vec<String> = KNOWN_FILTERS
-                    .iter()
-                    .map(|name| format!("{name} {}", if on(name) { "on" } else { "off" }))
-                    .collect();
-                return Answer::Text(rows.join("\n"));
-            }
+            [] => return Answer::Text(self.caught().join("\n")),
             [name] | [name, "on"] => (*name, true),
             [name, "off"] => (*name, false),
-            _ => return Answer::Error("write catch FILTER [on|off]".into()),
+            _ => return Answer::Error("write catch FILTER [on|off] [if CONDITION]".into()),
         };
-        if !KNOWN_FILTERS.contains(&name) {
-            return Answer::Error(format!(
-                "there is no filter {name:?}; known: {}",
-                KNOWN_FILTERS.join(", ")
-            ));
-        }
-        self.exception_filters.retain(|f| f != name);
+        let asked = match self.wanted_exception(name, condition) {
+            Ok(asked) => asked,
+            Err(why) => return Answer::Error(why),
+        };
+        let mut wanted = self.exceptions.wanted.clone();
+        wanted.retain(|w| w.filter != asked.filter);
         if on {
-            self.exception_filters.push(name.to_string());
+            wanted.push(asked);
         }
-        self.with_program_stopped(|s| s.arm_exception_breakpoints());
-        Answer::Text(format!("{name} {}", if on { "on" } else { "off" }))
+        self.change_exceptions(wanted);
+        let row = self.caught().into_iter().find(|row| row.starts_with(name)).unwrap_or_default();
+        Answer::Text(row)
+    }
+
+    /// The exception filters, one a line.
+    fn caught(&self) -> Vec<String> {
+        let row = |d: &Described| {
+            let on: Vec<&Wanted> =
+                self.exceptions.wanted.iter().filter(|w| w.filter == d.filter).collect();
+            let conditions = on.iter().filter_map(|w| w.condition.as_ref()).map(|c| format!(" if {}", c.text));
+            let state = if on.is_empty() { "off" } else { "on" };
+            format!("{} {state}{}", d.name, conditions.collect::<Vec<_>>().join(" or"))
+        };
+        FILTERS.iter().map(row).collect()
     }
 
     fn config_command(&mut self, rest: &str) -> Answer {

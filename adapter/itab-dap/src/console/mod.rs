@@ -49,7 +49,7 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
         "break",
         "break FUNCTION|file.go:LINE|LINE|INTERFACE.METHOD [TYPE] [if CONDITION]: a breakpoint; break -d N removes one",
     ),
-    ("catch", "catch [FILTER [on|off]]: exception filters, or their list"),
+    ("catch", "catch [FILTER [on|off] [if CONDITION]]: exception filters, or their list"),
     ("regs", "regs: the registers of the selected frame"),
     ("disass", "disass [-a]: the instructions of the line, or of the whole function"),
     ("-exec", "-exec COMMAND: a command of the native debugger, where the back end has one"),

@@ -19,12 +19,33 @@ pub(crate) enum Internal {
     FatalThrow,
     /// `runtime.gopanic`: every panic at its origin.
     AnyPanic,
+    /// `runtime.preprintpanics`: nobody recovers; the value is still the one that was given to `panic`.
+    PanicKept,
+    /// A return of `runtime.gorecover`.
+    Recovered,
+    /// A type assertion that may fail, by its index.
+    Assertion(u32),
     /// `main.main`, for stopOnEntry.
     Entry,
     /// `runtime.getitab` adds an itab to the table: a type may implement an interface that a breakpoint is on.
     ItabMade,
     /// The load of a method from an itab, on the way to a body that only some types' calls count for.
     MethodLoad,
+}
+
+impl Internal {
+    /// It belongs to the filters of `setExceptionBreakpoints`.
+    pub(crate) fn is_exception(self) -> bool {
+        match self {
+            Internal::UnrecoveredPanic
+            | Internal::FatalThrow
+            | Internal::AnyPanic
+            | Internal::PanicKept
+            | Internal::Recovered
+            | Internal::Assertion(_) => true,
+            Internal::Entry | Internal::ItabMade | Internal::MethodLoad => false,
+        }
+    }
 }
 
 /// A point of a trace: never a stop that the user sees.

@@ -82,22 +82,9 @@ impl Session {
         a: t::SetExceptionBreakpointsArguments,
         r: Responder<rq::SetExceptionBreakpoints>,
     ) {
-        let mut filters = a.filters;
-        filters.extend(a.filter_options.unwrap_or_default().into_iter().map(|o| o.filter_id));
-        let unknown: Vec<&String> =
-            filters.iter().filter(|f| !crate::session::KNOWN_FILTERS.contains(&f.as_str())).collect();
-        if let Some(name) = unknown.first() {
-            self.console(&format!("There is no exception filter {name:?}; it is ignored."));
-        }
-        let breakpoints = filters
-            .iter()
-            .map(|f| t::Breakpoint {
-                verified: crate::session::KNOWN_FILTERS.contains(&f.as_str()),
-                ..Default::default()
-            })
-            .collect();
-        self.exception_filters = filters;
-        self.with_program_stopped(|s| s.arm_exception_breakpoints());
+        let plain = a.filters.into_iter().map(|name| (name, None));
+        let options = a.filter_options.unwrap_or_default().into_iter().map(|o| (o.filter_id, o.condition));
+        let breakpoints = self.set_exceptions(plain.chain(options).collect());
         r.answer(Ok(t::SetExceptionBreakpointsResponse { breakpoints: Some(breakpoints) }));
     }
 

@@ -126,6 +126,7 @@ impl Session {
         }
         if !hit.is_empty() {
             self.cancel_step();
+            let remark = remark.or_else(|| internal.and_then(|r: Reported| r.text));
             return self.report(self.breakpoint_report(goid, &hit, addr, remark));
         }
         match internal.or(progress) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use target::Tid;
 use wire::{Responder, requests as rq, types as t};
 
-use super::{Reason, Reported, Session, State};
+use super::{Described, FILTERS, Reason, Reported, Session, State};
 use crate::{
     control::table::{Internal, Owner},
     error::Refused,
@@ -158,6 +158,7 @@ impl Session {
         self.step = None;
         self.end_traces();
         self.exit_code = Some(code);
+        self.tell_last_words(code);
         self.new_epoch();
         self.inferior = None;
         self.untraced = None;
@@ -228,13 +229,6 @@ impl Session {
 
 /// Only what works is announced.
 fn capabilities() -> t::Capabilities {
-    let filter = |name: &str, label: &str, default: bool, description: &str| t::ExceptionBreakpointsFilter {
-        filter: name.into(),
-        label: label.into(),
-        default: Some(default),
-        description: Some(description.into()),
-        ..Default::default()
-    };
     t::Capabilities {
         supports_configuration_done_request: Some(true),
         supports_function_breakpoints: Some(true),
@@ -253,26 +247,8 @@ fn capabilities() -> t::Capabilities {
         supports_disassemble_request: Some(true),
         supports_instruction_breakpoints: Some(true),
         supports_read_memory_request: Some(true),
-        exception_breakpoint_filters: Some(vec![
-            filter(
-                "unrecovered-panic",
-                "Unrecovered Panics",
-                true,
-                "Stop when a panic that nothing recovered ends the program",
-            ),
-            filter(
-                "runtime-fatal-throw",
-                "Fatal Throws",
-                true,
-                "Stop when the Go runtime gives up (deadlock, concurrent map writes)",
-            ),
-            filter(
-                "panic",
-                "All Panics",
-                false,
-                "Stop at every panic where it happens, also those that are recovered",
-            ),
-        ]),
+        supports_exception_filter_options: Some(true),
+        exception_breakpoint_filters: Some(FILTERS.iter().map(Described::announced).collect()),
         ..Default::default()
     }
 }

@@ -28,7 +28,7 @@ use wire::{Incoming, Outgoing, types as t};
 
 pub(crate) use self::{
     calls::KnownCall,
-    exceptions::KNOWN_FILTERS,
+    exceptions::{Described, FILTERS, Wanted},
     handles::Handles,
     look::Detail,
     stepping::describe,
@@ -118,7 +118,7 @@ pub(crate) struct Session {
     rows: RowCache,
     pub(crate) breakpoints: Breakpoints,
     pub(crate) passages: Passages,
-    pub(crate) exception_filters: Vec<String>,
+    pub(crate) exceptions: exceptions::Exceptions,
     // views
     pub(crate) frames: Handles<FrameHandle>,
     pub(crate) variables: Handles<VariableHandle>,
@@ -191,7 +191,7 @@ impl Session {
             rows: RowCache::default(),
             breakpoints: Breakpoints::default(),
             passages: Passages::default(),
-            exception_filters: vec!["unrecovered-panic".into(), "runtime-fatal-throw".into()],
+            exceptions: exceptions::Exceptions::default(),
             frames: Handles::default(),
             variables: Handles::default(),
             call_sites: calls::CallSites::default(),

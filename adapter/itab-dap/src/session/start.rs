@@ -278,7 +278,7 @@ impl Session {
         self.traced_program = inferior.image.path().to_string_lossy().into_owned();
         self.inferior = Some(inferior);
         self.state = State::Configuring;
-        self.arm_exception_breakpoints();
+        self.begin_exceptions();
         self.bind_early_breakpoints();
         self.start_trace_of_launch();
         Ok(())

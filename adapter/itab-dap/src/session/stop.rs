@@ -29,9 +29,13 @@ impl Reason {
 /// An exception for `exceptionInfo`: the same text as in `stopped`, because not every client asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Exception {
-    /// `panic`, `fatal error`.
+    /// `panic`, `fatal error`, `recovered panic`, `failed assertion`.
     pub(crate) id: &'static str,
     pub(crate) text: String,
+    /// It ends the program.
+    pub(crate) unhandled: bool,
+    /// Type of the value given to `panic`: short, and with the import path.
+    pub(crate) type_names: Option<(String, String)>,
 }
 
 /// A stop as the user sees it.
@@ -59,11 +63,11 @@ impl Reported {
         self
     }
 
-    pub(crate) fn exception(goid: Option<u64>, id: &'static str, text: String) -> Self {
+    pub(crate) fn exception(goid: Option<u64>, exception: Exception) -> Self {
         let mut r = Self::new(Reason::Exception, goid);
-        r.description = Some(id.to_string());
-        r.text = Some(text.clone());
-        r.exception = Some(Exception { id, text });
+        r.description = Some(exception.id.to_string());
+        r.text = Some(exception.text.clone());
+        r.exception = Some(exception);
         r
     }
 }

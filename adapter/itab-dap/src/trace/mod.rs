@@ -24,9 +24,9 @@ use dispatch::{AssertProbe, Probe};
 use target::{TargetError, Tid};
 use wire::{itab, types as t};
 
+pub(crate) use self::filter::{Request, is_standard};
 use self::{
     calls::Callee,
-    filter::Request,
     results::Open,
     tally::{RowId, Tally},
 };
