@@ -159,8 +159,7 @@ impl Engine {
         let flow = Flowed::new(&code, image);
         let idom = dom::dominators(&code);
         let mut out = Vec::new();
-        let panics: Vec<AssertSite> =
-            sites.iter().filter(|s| s.form == AssertForm::Panic).cloned().collect();
+        let panics: Vec<AssertSite> = sites.iter().filter(|s| s.form == AssertForm::Panic).cloned().collect();
         for site in sites {
             if which == Which::Evaluated && site.form == AssertForm::Panic {
                 continue;

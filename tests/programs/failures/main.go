@@ -203,11 +203,32 @@ func rescue() {
 	use(recover()) // @rescue
 }
 
+// The panics that "all" recovers one after the other.
+var all = []string{
+	"int", "circle", "named", "pointer", "nilnamed", "typed", "index", "slice", "divide", "nilmap", "close", "closed", "send",
+	"equal", "lookup", "walk", "invoke", "fetch", "typednil", "custom", "plain", "wrapped",
+}
+
 func main() {
 	how := "none"
 	if len(os.Args) > 1 {
 		how = os.Args[1]
 	}
+	if how == "all" {
+		for _, each := range all {
+			func() {
+				defer rescue()
+				run(each)
+			}()
+		}
+	} else {
+		run(how)
+	}
+	fmt.Println("done", sink)
+}
+
+//go:noinline
+func run(how string) {
 	b := &box{list: []int{1, 2}}
 	switch how {
 	case "int":
@@ -235,7 +256,7 @@ func main() {
 	case "slice":
 		use(slice("hello", 4, 2))
 	case "divide":
-		use(divide(len(os.Args), len(os.Args)-2))
+		use(divide(7, sink-sink))
 	case "nilmap":
 		store(b, "key")
 	case "close":
@@ -288,5 +309,4 @@ func main() {
 		}()
 		time.Sleep(20 * time.Second)
 	}
-	fmt.Println("done", sink)
 }

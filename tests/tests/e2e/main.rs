@@ -12,6 +12,7 @@ mod clients;
 mod console;
 mod dispatch;
 mod exceptions;
+mod failures;
 mod goroutines;
 mod hostile;
 mod launch;

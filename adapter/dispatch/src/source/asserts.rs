@@ -196,10 +196,7 @@ mod tests {
         let text = "package p\nfunc f(v any) {\n\tn, ok := v.(int)\n\tn = v.(int)\n\tif m[g(1, 2)], ok = v.(string); ok {\n\t}\n\ta, b := v.(int), v.(int)\n\tuse(a, v.(int))\n\tvar x, y = v.(int)\n}\n";
         let found = assertions(text);
         let rows: Vec<_> = found.iter().map(|a| (a.span.line, a.comma_ok)).collect();
-        assert_eq!(
-            rows,
-            [(3, true), (4, false), (5, true), (7, false), (7, false), (8, false), (9, true)]
-        );
+        assert_eq!(rows, [(3, true), (4, false), (5, true), (7, false), (7, false), (8, false), (9, true)]);
         assert_eq!(found.first().map(|a| a.text.as_str()), Some("v.(int)"));
     }
 

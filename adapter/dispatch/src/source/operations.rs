@@ -50,8 +50,7 @@ pub struct Operation {
 pub(crate) fn on_line(text: &str, line: u32) -> Vec<Operation> {
     let tokens: Vec<Token<'_>> = Tokens::new(text).collect();
     let all = || (0..tokens.len()).filter_map(|i| Reader { text, tokens: &tokens }.at(i));
-    let exact: Vec<Operation> =
-        all().filter(|f| f.line == line).map(|f| f.operation).collect();
+    let exact: Vec<Operation> = all().filter(|f| f.line == line).map(|f| f.operation).collect();
     if !exact.is_empty() {
         return exact;
     }
@@ -268,7 +267,9 @@ mod tests {
 
     #[test]
     fn broken_text_is_no_trouble() {
-        for text in ["a[", "a[:", "/", "x /", "== ==", "close(", ".", "a.", "*", "****", "<-", "a <-", "f(", "[[["] {
+        for text in
+            ["a[", "a[:", "/", "x /", "== ==", "close(", ".", "a.", "*", "****", "<-", "a <-", "f(", "[[["]
+        {
             on_line(text, 1);
         }
     }

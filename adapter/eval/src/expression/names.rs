@@ -44,7 +44,14 @@ pub(crate) enum Meaning {
 impl<'a> Names<'a> {
     /// Names at a code address, for breakpoint conditions. `inline_depth` 0 is the innermost inlined function.
     pub fn at(process: &'a Process<'a>, pc: u64, inline_depth: usize) -> Names<'a> {
-        Names { process, at: Some((pc, inline_depth)), frame: None, source: None, receiver: false, given: None }
+        Names {
+            process,
+            at: Some((pc, inline_depth)),
+            frame: None,
+            source: None,
+            receiver: false,
+            given: None,
+        }
     }
 
     /// The same, and `recv` is the method's receiver, however the method calls it, unless something else has that name.
@@ -60,7 +67,14 @@ impl<'a> Names<'a> {
     /// Names in the scope's frame.
     pub fn of(scope: &Scope<'a>) -> Names<'a> {
         let at = scope.frame.map(|f| (f.lookup_pc, f.inline_depth));
-        Names { process: scope.process, at, frame: scope.frame, source: scope.source, receiver: false, given: None }
+        Names {
+            process: scope.process,
+            at,
+            frame: scope.frame,
+            source: scope.source,
+            receiver: false,
+            given: None,
+        }
     }
 
     /// Variables of the frame's function, innermost and latest first; those not declared yet are left out.

@@ -412,9 +412,9 @@ impl Session {
     /// The exception filters, one a line.
     fn caught(&self) -> Vec<String> {
         let row = |d: &Described| {
-            let on: Vec<&Wanted> =
-                self.exceptions.wanted.iter().filter(|w| w.filter == d.filter).collect();
-            let conditions = on.iter().filter_map(|w| w.condition.as_ref()).map(|c| format!(" if {}", c.text));
+            let on: Vec<&Wanted> = self.exceptions.wanted.iter().filter(|w| w.filter == d.filter).collect();
+            let conditions =
+                on.iter().filter_map(|w| w.condition.as_ref()).map(|c| format!(" if {}", c.text));
             let state = if on.is_empty() { "off" } else { "on" };
             format!("{} {state}{}", d.name, conditions.collect::<Vec<_>>().join(" or"))
         };

@@ -131,6 +131,7 @@ impl Session {
         }
         match internal.or(progress) {
             Some(r) => {
+                self.tell_step_interrupted(&r);
                 self.cancel_step();
                 self.report(r);
             }

@@ -155,6 +155,7 @@ impl Session {
             return;
         }
         self.last_pid = self.pid();
+        self.tell_step_at_exit(code);
         self.step = None;
         self.end_traces();
         self.exit_code = Some(code);

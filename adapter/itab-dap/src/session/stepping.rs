@@ -218,7 +218,7 @@ impl Session {
             }
             Meaning::DeferMade { before } => self.defer_made(tid, frame, &before),
             Meaning::LineLeft => {
-                self.console("The line was left without reaching the call that the step was for.");
+                self.tell_line_left(frame);
                 Progress::Finished(Reported::step(goid))
             }
             Meaning::Call { index } => {

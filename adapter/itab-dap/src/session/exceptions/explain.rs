@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dispatch::{Context, Operation, OperationKind, Scope, SiteKind};
 use eval::{Evaluated, Purpose};
-use golang::{BoundsCheck, Conversion, Interface, Process, RuntimeError, Value};
+use golang::{BoundsCheck, Conversion, Interface, RuntimeError, Value};
 use image::{Kind, TypeId};
 
 use super::{assertions::conversion_text, raised::Raised};
@@ -150,23 +150,24 @@ impl Line<'_> {
         }
         match message {
             DIVISION => {
-                let op =
-                    self.pick(OperationKind::Divide, |o| self.holds(&format!("({}) == 0", o.operands.get(1)?)))?;
+                let op = self
+                    .pick(OperationKind::Divide, |o| self.holds(&format!("({}) == 0", o.operands.get(1)?)))?;
                 Some(format!("{} is 0, in {}", op.operands.get(1)?, op.text))
             }
             SHIFT => {
-                let op =
-                    self.pick(OperationKind::Shift, |o| self.holds(&format!("({}) < 0", o.operands.get(1)?)))?;
+                let op = self
+                    .pick(OperationKind::Shift, |o| self.holds(&format!("({}) < 0", o.operands.get(1)?)))?;
                 Some(format!("{} is negative, in {}", op.operands.get(1)?, op.text))
             }
             NIL_MAP => {
-                let op =
-                    self.pick(OperationKind::Index, |o| self.holds(&format!("({}) == nil", o.operands.first()?)))?;
+                let op = self.pick(OperationKind::Index, |o| {
+                    self.holds(&format!("({}) == nil", o.operands.first()?))
+                })?;
                 Some(format!("{} is nil, assigning {}", op.operands.first()?, op.text))
             }
-            "close of nil channel" => {
-                self.pick_text(OperationKind::Close, |o| self.holds(&format!("({}) == nil", o.operands.first()?)))
-            }
+            "close of nil channel" => self.pick_text(OperationKind::Close, |o| {
+                self.holds(&format!("({}) == nil", o.operands.first()?))
+            }),
             "close of closed channel" => self.pick_text(OperationKind::Close, |_| None),
             "send on closed channel" => self.pick_text(OperationKind::Send, |_| None),
             _ => None,
@@ -225,11 +226,7 @@ impl Line<'_> {
     }
 
     /// The same, and where several remain because values are lost: one of them, `a[i] or b[j]`.
-    fn pick_text(
-        &self,
-        kind: OperationKind,
-        fits: impl Fn(&Operation) -> Option<bool>,
-    ) -> Option<String> {
+    fn pick_text(&self, kind: OperationKind, fits: impl Fn(&Operation) -> Option<bool>) -> Option<String> {
         let all = self.candidates(kind, fits);
         let texts: Vec<&str> = all.iter().map(|o| o.text.as_str()).collect();
         (1..=MAX_NAMED).contains(&texts.len()).then(|| texts.join(" or "))
@@ -283,7 +280,9 @@ impl Line<'_> {
         };
         let ty = self.static_type(what).map(|t| format!(" ({t})")).unwrap_or_default();
         Some(match (op.kind, *what == op.text) {
-            (OperationKind::Method, true) | (OperationKind::Call, _) => format!("{what}{ty} is nil, calling it"),
+            (OperationKind::Method, true) | (OperationKind::Call, _) => {
+                format!("{what}{ty} is nil, calling it")
+            }
             _ => format!("{what}{ty} is nil, in {}", op.text),
         })
     }

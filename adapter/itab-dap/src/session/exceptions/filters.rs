@@ -34,7 +34,8 @@ pub(crate) struct Described {
     description: &'static str,
 }
 
-const CONDITION: &str = "A Go expression on the frame that panicked; panicValue is the value: typeof(panicValue) == *main.MyErr";
+const CONDITION: &str =
+    "A Go expression on the frame that panicked; panicValue is the value: typeof(panicValue) == *main.MyErr";
 const ASSERTION_CONDITION: &str =
     "A Go expression on the frame of the assertion; package=std or package=PATH looks into other packages";
 
@@ -143,7 +144,7 @@ impl Session {
         let expression = (!rest.is_empty()).then(|| rest.to_string());
         let plain = Condition { text: text.into(), package, expression };
         let Some(expression) = &plain.expression else { return Ok(plain) };
-        if plain.package.is_none() && (expression == "std" || self.is_package_path(expression)) {
+        if plain.package.is_none() && (expression == "std" || is_package_path(expression)) {
             return Ok(Condition { package: Some(expression.clone()), expression: None, ..plain });
         }
         let shift = text.chars().count() - expression.chars().count();
@@ -164,11 +165,6 @@ impl Session {
             _ => Ok(plain),
         }
     }
-
-    fn is_package_path(&self, text: &str) -> bool {
-        text.contains('/')
-            && self.inferior.as_ref().is_some_and(|i| i.image.packages().iter().any(|p| p == text))
-    }
 }
 
 impl Filter {
@@ -176,6 +172,12 @@ impl Filter {
     pub(super) fn has_value(self) -> bool {
         !matches!(self, Filter::FatalThrow | Filter::FailedAssertion)
     }
+}
+
+/// `net/http`: as an expression it would be a quotient, which is no condition.
+fn is_package_path(text: &str) -> bool {
+    text.contains('/')
+        && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '*'))
 }
 
 fn is_misplaced(filter: Filter, message: &str) -> bool {

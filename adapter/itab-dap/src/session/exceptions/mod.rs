@@ -7,6 +7,7 @@ mod explain;
 mod filters;
 mod panics;
 mod raised;
+mod unreached;
 
 use std::collections::{HashMap, HashSet};
 

@@ -86,9 +86,8 @@ impl Session {
     pub(super) fn recovered_report(&mut self, tid: Tid, goid: Option<u64>) -> Option<Reported> {
         let value = self.value_in_registers(tid)?;
         let frame = self.top_frame(tid)?;
-        let recovered = self.peek(&frame, |look| {
-            !matches!(golang::interface(look.view.process, &value), Interface::Nil)
-        });
+        let recovered =
+            self.peek(&frame, |look| !matches!(golang::interface(look.view.process, &value), Interface::Nil));
         if recovered != Some(true) {
             return None;
         }
@@ -125,7 +124,7 @@ impl Session {
         Some(Value::computed(process.empty_interface(), bytes))
     }
 
-    fn panics_of(&self, goid: u64) -> Vec<Panic> {
+    pub(super) fn panics_of(&self, goid: u64) -> Vec<Panic> {
         let Some(inf) = self.inferior.as_ref() else { return Vec::new() };
         let process = inf.process();
         process.goroutine(goid).map(|g| process.panics(&g)).unwrap_or_default()
@@ -147,7 +146,7 @@ impl Session {
     }
 
     /// What is said of a panic. `linked`: how many of the goroutine's panics belong to this one: 1 once it is linked, 0 before.
-    fn panic_text(&mut self, raised: &Raised, linked: usize) -> PanicText {
+    pub(super) fn panic_text(&mut self, raised: &Raised, linked: usize) -> PanicText {
         let cannot = "the value given to panic can't be read";
         let (Some(top), Some(value)) = (raised.frames.first(), raised.value.as_ref()) else {
             return PanicText { text: cannot.into(), ..PanicText::default() };

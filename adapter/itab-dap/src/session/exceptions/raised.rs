@@ -41,6 +41,11 @@ impl Session {
     /// `gopanic`: the innermost frame outside the runtime.
     pub(super) fn raised(&mut self, tid: Tid, goid: Option<u64>, value: Option<Value>) -> Option<Raised> {
         let goid = goid.or_else(|| self.goroutine_to_show(tid))?;
+        self.raised_in(goid, value)
+    }
+
+    /// The same for a goroutine.
+    pub(super) fn raised_in(&mut self, goid: u64, value: Option<Value>) -> Option<Raised> {
         let frames = self.stack_of(goid, 0, FAULT_FRAMES).ok()?.frames;
         let begin = frames.iter().position(|f| f.symbol == "runtime.gopanic").map_or(0, |i| i + 1);
         let at = frames
@@ -106,7 +111,11 @@ impl Session {
             let names = names_in(&look.scope, value);
             let program = eval::compile(text, &names, Purpose::Condition)
                 .map_err(|e| Failed::NoMeaning(e.to_string()))?;
-            eval::holds(&program, &look.scope).map_err(|e| Failed::NoValue(e.to_string()))
+            eval::holds(&program, &look.scope).map_err(|e| match e.to_string() {
+                // panicValue.(T), and the value is no T.
+                why if why.starts_with("interface conversion") => Failed::NoMeaning(why),
+                why => Failed::NoValue(why),
+            })
         });
         result.unwrap_or_else(|e| Err(Failed::NoValue(e.cause())))
     }
