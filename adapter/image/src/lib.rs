@@ -9,6 +9,7 @@ mod core;
 mod dwarf;
 mod elf;
 mod functions;
+mod identity;
 mod image;
 mod inlined;
 mod layout;

@@ -1,4 +1,5 @@
-//! The command line: `itab-dap` speaks DAP on stdio; `itab-dap dap` takes `dlv dap`'s flags and listens or dials.
+//! The command line: `itab-dap` speaks DAP on stdio; `itab-dap dap` takes `dlv dap`'s flags and listens or dials;
+//! `itab-dap profile` reads a CPU profile.
 //!
 //! One session per process, as Delve: a second client of a listening server finds the port closed.
 
@@ -12,7 +13,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
 
-use crate::session;
+use crate::{profile, session, source::Sources};
 
 /// A debug adapter for Go that sees through dynamic dispatch. Without a command it speaks DAP on stdin and stdout.
 #[derive(Debug, Parser)]
@@ -34,8 +35,28 @@ pub struct Cli {
 enum Command {
     /// Serve one session over TCP, with the flags of `dlv dap`.
     Dap(DapArgs),
+    /// Attribute a CPU profile to the methods and funcs that interface and closure calls reached.
+    Profile(ProfileArgs),
     /// Print the version.
     Version,
+}
+
+#[derive(Debug, Args)]
+struct ProfileArgs {
+    /// The program that wrote the profile; without it the one that the profile names.
+    #[arg(long, value_name = "PROGRAM")]
+    binary: Option<PathBuf>,
+    /// Write the profile with the targets as frames and labels, for `go tool pprof`.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Sort by cum instead of flat.
+    #[arg(long)]
+    cum: bool,
+    /// Rows to show.
+    #[arg(long, short = 'n', value_name = "ROWS", default_value_t = profile::ROWS)]
+    rows: usize,
+    /// A CPU profile of runtime/pprof.
+    profile: PathBuf,
 }
 
 #[derive(Debug, Default, Args)]
@@ -108,6 +129,19 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Some(Command::Version) => {
             std::io::stdout().write_all(concat!("itab-dap ", env!("CARGO_PKG_VERSION"), "\n").as_bytes())?;
+            Ok(())
+        }
+        Some(Command::Profile(args)) => {
+            let sort = if args.cum { profile::Sort::Cum } else { profile::Sort::Flat };
+            let request = profile::Request {
+                profile: args.profile,
+                binary: args.binary,
+                output: args.output,
+                sort,
+                rows: args.rows,
+            };
+            let text = profile::run(&request, &Sources::default()).map_err(anyhow::Error::msg)?;
+            std::io::stdout().write_all(format!("{text}\n").as_bytes())?;
             Ok(())
         }
         Some(Command::Dap(args)) => {

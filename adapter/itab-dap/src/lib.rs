@@ -8,6 +8,7 @@ pub mod config;
 mod console;
 mod control;
 mod error;
+mod profile;
 mod requests;
 mod session;
 mod settings;

@@ -1,5 +1,5 @@
 //! The program's entry: reads the command line, sets up logging, runs sessions. Must not print to stdout but for the one line
-//! that announces the address: stdout is the protocol.
+//! that announces the address, and what a command that serves nobody answers: stdout is the protocol.
 
 use std::process::ExitCode;
 

@@ -20,6 +20,7 @@ mod lifecycle;
 mod matrix;
 mod methods;
 mod places;
+mod profiles;
 mod random;
 mod servers;
 mod signals;

@@ -47,6 +47,7 @@ impl Session {
             "break" => self.break_command(&c.rest),
             "catch" => self.catch_command(&c.rest),
             "trace" => self.trace_command(&c.rest),
+            "profile" => self.profile_command(&c.rest),
             "-exec" => self.native_command(&c.rest),
             name if !is_command(name) => Answer::Error(format!("there is no command {name:?}; try help")),
             _ if self.state != State::Stopped => {

@@ -42,6 +42,10 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
         "trace",
         "trace dispatch|asserts [FILTER] | off|on|show [N] | pprof|graph FILE [N]: log and count interface calls or type assertions",
     ),
+    (
+        "profile",
+        "profile FILE [cum] [-o OUT] [-n ROWS] [--binary PROGRAM]: a CPU profile by dynamic calls and the methods and funcs they reached",
+    ),
     ("goroutines", "goroutines [-all]: the goroutines"),
     ("goroutine", "goroutine N: look at another goroutine"),
     ("breaks", "breaks: the breakpoints"),
@@ -82,7 +86,8 @@ pub(crate) fn parse(line: &str) -> Option<(Command, bool)> {
     }
     let rest = text.get(name.len()..).unwrap_or_default().trim().to_string();
     // `itab(x)` and `dispatch.field` are expressions; `config > y` with a variable of that name as well. These take globs and types:
-    let takes_symbols = ["itabs", "methods", "implementers", "break", "goroutines", "trace"].contains(&name);
+    let takes_symbols =
+        ["itabs", "methods", "implementers", "break", "goroutines", "trace", "profile"].contains(&name);
     let call =
         rest.starts_with(['(', '.', '=']) && !text.get(name.len()..).is_some_and(|t| t.starts_with(' '));
     if forced {

@@ -9,11 +9,10 @@ use wire::itab::TraceRecord;
 
 use super::{
     Point, Trace,
-    profile::Line,
     results::Call,
     tally::{Row, RowId},
 };
-use crate::{control::inferior::Inferior, session::Session};
+use crate::{control::inferior::Inferior, profile::build::Line, session::Session};
 
 /// What a call through a given itab reaches.
 #[derive(Clone, Debug)]

@@ -8,7 +8,6 @@ mod calls;
 mod console;
 mod filter;
 mod graph;
-mod profile;
 mod requests;
 mod results;
 mod start;

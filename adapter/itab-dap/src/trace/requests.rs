@@ -4,14 +4,12 @@ use std::path::{Path, PathBuf};
 
 use wire::{Responder, itab};
 
-use super::{
-    Point, Trace, What,
-    filter::Request,
-    graph,
-    profile::{self, Line, Location, Sample},
-    tally::Row,
+use super::{Point, Trace, What, filter::Request, graph, tally::Row};
+use crate::{
+    error::Refused,
+    profile::build::{self, Line, Location, Sample},
+    session::Session,
 };
-use crate::{error::Refused, session::Session};
 
 impl Session {
     pub(crate) fn on_itab_trace(&mut self, a: itab::TraceArguments, r: Responder<itab::Trace>) {
@@ -81,7 +79,7 @@ impl Session {
         let rows = trace.tally.table();
         let (bytes, suffix) = match form {
             "pprof" => {
-                (profile::encode(&self.header(trace), &samples(&rows, trace.request.results))?, ".pb.gz")
+                (build::profile(&self.header(trace), samples(&rows, trace.request.results)).pack()?, ".pb.gz")
             }
             _ => (graph::dot(&rows).into_bytes(), ".dot"),
         };
@@ -93,13 +91,13 @@ impl Session {
         Ok(path.to_string_lossy().into_owned())
     }
 
-    fn header(&self, trace: &Trace) -> profile::Header {
+    fn header(&self, trace: &Trace) -> build::Header {
         let mut types = vec![("calls", "count")];
         if trace.request.results {
             types.push(("time", "nanoseconds"));
         }
         let since = trace.began_at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        profile::Header {
+        build::Header {
             types,
             program: self.traced_program.clone(),
             duration_nanos: i64::try_from(trace.nanos()).unwrap_or(i64::MAX),

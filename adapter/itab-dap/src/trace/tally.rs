@@ -10,7 +10,7 @@ use std::{
 
 use wire::itab::{TraceRecord, TraceRow};
 
-use super::profile::Line;
+use crate::profile::build::Line;
 
 /// Events a second are at most ten; a little more than a tenth, so that a last event at the program's end never makes eleven.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(115);
