@@ -1,14 +1,21 @@
-// The process picker behind "${command:pickProcess}": processes of this machine that are Go programs as far as one can see.
+// The process picker behind "${command:pickProcess}": the Go programs of this machine, as far as one can see.
 
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
 import * as vscode from "vscode";
+
+import { isGo } from "./elf";
 
 interface ProcessItem extends vscode.QuickPickItem {
   readonly pid: string;
 }
 
 export async function pickProcess(): Promise<string | undefined> {
-  const picked = await vscode.window.showQuickPick<ProcessItem>(processes(), {
+  const items = processes();
+  if (items.length === 0) {
+    await vscode.window.showInformationMessage("No Go program is running that you may debug.");
+    return undefined;
+  }
+  const picked = await vscode.window.showQuickPick<ProcessItem>(items, {
     title: "Attach to a Go program",
     placeHolder: "Name, command line or process id",
     matchOnDescription: true,
@@ -17,18 +24,29 @@ export async function pickProcess(): Promise<string | undefined> {
   return picked?.pid;
 }
 
-/** Processes whose binary we may read, the newest first. */
+/** Go programs whose binary we may read, the newest first. */
 function processes(): ProcessItem[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && name !== String(process.pid));
   return pids
-    .sort((a, b) => Number(b) - Number(a))
     .flatMap((pid) => {
       try {
         const binary = readlinkSync(`/proc/${pid}/exe`);
+        if (!isGo(`/proc/${pid}/exe`)) {
+          return [];
+        }
         const line = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-        return [{ pid, label: binary.split("/").at(-1) ?? binary, description: pid, detail: line }];
+        const label = binary.split("/").at(-1) ?? binary;
+        return [{ started: startOf(pid), item: { pid, label, description: pid, detail: line } }];
       } catch {
         return []; // gone meanwhile, or not ours
       }
-    });
+    })
+    .sort((a, b) => b.started - a.started)
+    .map(({ item }) => item);
+}
+
+/** Ticks since boot: field 22 of the line, counted after the name, which may hold anything. */
+function startOf(pid: string): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
 }

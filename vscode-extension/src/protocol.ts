@@ -7,6 +7,7 @@ export interface Link {
   readonly address: string;
   /** Of a wrapper: "value receiver", "promoted", "-fm", ... */
   readonly kind?: string;
+  readonly source?: { readonly name?: string; readonly path?: string };
   readonly line?: number;
 }
 

@@ -43,10 +43,16 @@ function destination(site: CallSite): string {
   }
 }
 
-/** The chain from the itab to the body, and what else is worth knowing. */
+/** The chain from the itab to the body, where the body is, and what else is worth knowing. */
 function details(site: CallSite): string {
-  const chain = (site.chain ?? []).map((link) => (link.kind ? `${link.name} (${link.kind})` : link.name)).join(" → ");
+  const links = site.chain ?? [];
+  // The entry is told by what lies there: a wrapper or the body.
+  const told = links.filter((link, i) => link.role !== "entry" || links[i + 1]?.address !== link.address);
+  const names = told.map((link) => (link.kind ? `${link.name} (${link.kind})` : link.name));
+  const chain = names.length > 1 ? names.join(" → ") : "";
+  const { source, line } = site.target ?? {};
+  const place = source?.name && line ? `${source.name}:${line}` : "";
   const reason = site.state === "known" || site.state === "pending" ? (site.reason ?? "") : "";
   const now = site.inProgress ? "in this call now" : "";
-  return [now, chain, reason].filter((part) => part !== "").join(" · ");
+  return [now, chain, place, reason].filter((part) => part !== "").join(" · ");
 }

@@ -1,12 +1,13 @@
 // The bundle, driven as an editor would drive it: its factory starts the real adapter, its commands show and step.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { CallSite } from "../src/protocol";
+import { isGo } from "../src/elf";
 import { rows } from "../src/table";
 import { Client } from "./client";
 import { type DebugAdapterExecutable, DebugStackFrame, DebugThread, loadBundle, standIn } from "./standin";
@@ -158,6 +159,14 @@ test("F5 without a launch.json debugs the open file's package, in its folder", (
   assert.equal(cwd({ ...launch, mode: "exec" }), undefined);
 });
 
+test("a binary of Go's is told from others", () => {
+  const go = (process.env["PATH"] ?? "").split(":").map((folder) => join(folder, "go")).find((file) => existsSync(file));
+  assert.ok(go, "go is in PATH");
+  assert.equal(isGo(realpathSync(go)), true);
+  assert.equal(isGo(process.execPath), false);
+  assert.equal(isGo(SOURCE), false);
+});
+
 test("rows tell certain, stale, pending and panicking calls apart", () => {
   const site = (more: Partial<CallSite>): CallSite => ({ id: 1, kind: "interface", order: 0, state: "known", ...more });
   const link = { role: "body", name: "main.f", address: "0x1" } as const;
@@ -192,7 +201,9 @@ test("the dispatch table is shown, and the picked row is stepped into", { skip: 
     const [table] = host.user.picks;
     const area = table?.find((row) => row.label.includes("s.Area"));
     assert.equal(area?.description, "→ main.Square.Area", JSON.stringify(table));
-    assert.match(area?.detail ?? "", /main\.\(\*Square\)\.Area/, "the chain names the wrapper");
+    // Each link once, and where the body is.
+    const chain = /as main\.Shape → main\.\(\*Square\)\.Area \(value receiver\) → main\.Square\.Area · main\.go:\d+$/;
+    assert.match(area?.detail ?? "", chain);
     const stopped = (await client.event("stopped")) as DebugProtocol.StoppedEvent;
     assert.equal(stopped.body.reason, "step");
     assert.equal((await topFrame(client, threadId)).name, "main.Square.Area");

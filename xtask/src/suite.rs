@@ -18,6 +18,9 @@ pub(crate) struct Arguments {
     /// The full product of back ends, Go versions and build modes, not the short matrix
     #[arg(long)]
     full: bool,
+    /// Also drive a real VS Code in a headless browser (Node.js, Chromium; downloads code-server once, 800 MB)
+    #[arg(long)]
+    editors: bool,
     /// Install nothing; say what is missing
     #[arg(long)]
     offline: bool,
@@ -59,6 +62,9 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     }
     report.rust_tests("Rust tests", &mut tests);
     extension(root, &tools, &adapter, arguments.offline, &mut report);
+    if arguments.editors {
+        editors(root, &tools, &adapter, arguments.offline, &mut report);
+    }
     report.finish()
 }
 
@@ -125,4 +131,16 @@ fn extension(root: &Path, tools: &Tools, adapter: &Path, offline: bool, report: 
         }
     }
     report.command(name, &mut npm(&["test"]));
+}
+
+/// A user's session in real editors. What is missing is the last line of the script's output.
+fn editors(root: &Path, tools: &Tools, adapter: &Path, offline: bool, report: &mut Report) {
+    let name = "VS Code";
+    let Some(node) = on_path("node").filter(|_| on_path("npm").is_some()) else {
+        return report.add(name, Outcome::absent("Node.js and npm"));
+    };
+    let mut command = Command::new(node);
+    command.arg(root.join("vscode-extension/test/editor/vscode.mjs")).args(offline.then_some("--offline"));
+    command.env("PATH", &tools.path).env("ITAB_DAP", adapter).env("GOTOOLCHAIN", "local");
+    report.script(name, &mut command);
 }

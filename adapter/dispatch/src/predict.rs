@@ -13,6 +13,7 @@ use machine::Regs;
 use rustc_hash::FxHashMap;
 
 use crate::api::{Chain, SiteKind};
+use crate::code::Code;
 use crate::engine::{Analysis, World};
 use crate::exec::{self, Modelled};
 use crate::interp::{Machine, Stale, Step, V};
@@ -26,6 +27,8 @@ const MAX_FORKS_AT: u32 = 2;
 const INTERLEAVED: u32 = 24;
 /// Instructions between a `return` and the deferred calls.
 const MAX_TO_DEFERRETURN: usize = 24;
+/// Instructions between a branch and the call that tells the collector.
+const MAX_TO_BARRIER: usize = 12;
 /// Bytes that a frame slot whose address is taken may extend.
 const TAKEN_EXTENT: i64 = 128;
 
@@ -293,8 +296,9 @@ impl<'a> Predictor<'a> {
             Step::Branch { to, .. } if exec::is_growth(&self.w, &code, to) => p.pc = inst.end(),
             Step::Branch { taken: Some(t), to } => {
                 let (next, other) = if t.n != 0 { (to, inst.end()) } else { (inst.end(), to) };
-                // A check that panics when it fails leaves no choice of calls.
-                if !code.only_panics(other) {
+                // A check that panics when it fails leaves no choice of calls, nor does one that only tells the collector.
+                let barrier = || [next, other].into_iter().any(|to| self.is_write_barrier(&code, to));
+                if !code.only_panics(other) && !barrier() {
                     p.m.branches |= t.stale;
                 }
                 p.pc = next;
@@ -373,6 +377,27 @@ impl<'a> Predictor<'a> {
                 }
                 Flow::Next => inst.end(),
                 Flow::Jump(Target::Const(t)) => t,
+                _ => return false,
+            };
+        }
+        false
+    }
+
+    /// The block that `pc` leads to tells the collector of a pointer that is about to be stored. Both sides of the branch to it store
+    /// the same, whatever the flag says that the branch tests.
+    fn is_write_barrier(&self, code: &Code, pc: u64) -> bool {
+        let mut at = code.at(pc);
+        for _ in 0..MAX_TO_BARRIER {
+            let Some(inst) = at.and_then(|i| code.inst(i)) else { return false };
+            at = match inst.flow {
+                Flow::Call(Target::Const(t)) => {
+                    return self.w.image.functions().at(t).is_some_and(|f| {
+                        let name = f.name();
+                        name.starts_with("runtime.gcWriteBarrier") || name.starts_with("runtime.wb")
+                    });
+                }
+                Flow::Next => at.map(|i| i + 1),
+                Flow::Jump(Target::Const(t)) => code.at(t),
                 _ => return false,
             };
         }

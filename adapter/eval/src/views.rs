@@ -1,7 +1,7 @@
 //! What stands behind an interface value: `[itab]` with its method table, `[type]` with the facts of the concrete type.
 
 use golang::{Dynamic, Interface, Value, interface};
-use image::{Itab, Kind, Type, TypeId};
+use image::{Itab, Kind, Shape, Type, TypeId};
 
 use crate::viewer::{Viewer, look};
 use crate::{Content, Item, ItemKind, ShowItab, View};
@@ -156,9 +156,7 @@ impl Viewer<'_> {
 
     fn method_names(&self, interface: TypeId) -> Vec<String> {
         match self.ty(interface).map(|t| t.shape.clone()) {
-            Ok(image::Shape::Interface { methods: Some(m), .. }) => {
-                m.iter().map(|m| m.name.to_string()).collect()
-            }
+            Ok(Shape::Interface { methods: Some(m), .. }) => m.iter().map(|m| m.name.to_string()).collect(),
             _ => Vec::new(),
         }
     }
@@ -200,6 +198,16 @@ impl Viewer<'_> {
         }
     }
 
+    /// What a type of interface kind asks for: names, and signatures where they are known.
+    fn wanted_rows(&self, ty: &Type) -> Option<Vec<Item>> {
+        let Shape::Interface { methods, .. } = &ty.shape else { return None };
+        let row = |m: &image::Imethod| {
+            let signature = m.ty.map_or_else(String::new, |t| self.short(t).to_string());
+            Item { kind: ItemKind::Method, ..self.fact(&m.name, signature, "", None) }
+        };
+        Some(methods.iter().flatten().take(MAX_METHODS).map(row).collect())
+    }
+
     /// The method set of a type: what calls through an interface run.
     pub(crate) fn method_rows(&self, rtype: u64) -> Vec<Item> {
         let methods = self.process.image.methods_of(rtype, self.process.mem).unwrap_or_default();
@@ -216,7 +224,10 @@ impl Viewer<'_> {
     pub(crate) fn type_rows(&self, rtype: u64) -> Vec<Item> {
         let id = self.process.image.type_from_runtime(rtype);
         let Ok(ty) = self.ty(id) else { return Vec::new() };
-        let count = self.process.image.methods_of(rtype, self.process.mem).map_or(0, |m| m.len());
+        let wanted = self.wanted_rows(&ty);
+        let own = || self.process.image.methods_of(rtype, self.process.mem).map_or(0, |m| m.len());
+        let count = wanted.as_ref().map_or_else(own, Vec::len);
+        let content = wanted.map_or(Content::Methods(rtype), |rows| Content::Rows(rows.into()));
         let package = image::names::package_of(ty.name.trim_start_matches('*'));
         let package = if ty.name.contains('.') { package } else { String::new() };
         let set = self.fact("methods", count.to_string(), "int", None);
@@ -227,11 +238,7 @@ impl Viewer<'_> {
             self.hash_row(rtype),
             self.address_row(rtype),
             self.fact("package", package, "", None),
-            if count == 0 {
-                set
-            } else {
-                Item { named: count as u64, expandable: true, content: Content::Methods(rtype), ..set }
-            },
+            if count == 0 { set } else { Item { named: count as u64, expandable: true, content, ..set } },
         ]
     }
 }

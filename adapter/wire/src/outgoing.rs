@@ -12,8 +12,7 @@ use serde_json::value::RawValue;
 use crate::cancel::CancelToken;
 use crate::envelope::{EventOut, RequestOut, ResponseOut};
 use crate::message::{Event, ReverseRequest};
-use crate::queue::{Closed, Limits, Queue};
-use crate::types::OutputEvent;
+use crate::queue::{Limits, Queue};
 
 /// The way to the client. Clones share it; messages are numbered in the order of the calls.
 #[derive(Debug, Clone)]
@@ -66,12 +65,10 @@ impl Outgoing {
         }
     }
 
-    /// Sends output of the program, and waits while the client has much unread: the pipe fills, and the program waits
-    /// instead of our memory growing. For the threads that read the program's pipes, never for the session's.
-    pub fn output(&self, body: OutputEvent) -> Result<(), Closed> {
-        self.0.queue.wait_for_room()?;
-        self.event(body);
-        Ok(())
+    /// False while the client has much unread. The program's output is to be left in its pipe then: it fills, and the program
+    /// waits instead of our memory growing.
+    pub fn has_room(&self) -> bool {
+        self.0.queue.has_room()
     }
 
     /// Sends a request to the client. The answer, or why there is none, comes through the channel, which is

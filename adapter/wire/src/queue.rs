@@ -1,7 +1,7 @@
 //! The way out: a queue that numbers messages, and the thread that writes them.
 //!
-//! It must never drop or reorder a message, and never make the session wait for a slow client: only the program's
-//! output, sent through [`Queue::wait_for_room`], is held back.
+//! It must never drop or reorder a message, and never make the session wait for a slow client: [`Queue::has_room`] tells when the
+//! program's output is to be held back.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -86,12 +86,10 @@ impl Queue {
         Ok(seq)
     }
 
-    /// Waits until the client has read most of what was sent.
-    pub(crate) fn wait_for_room(&self) -> Result<(), Closed> {
+    /// The client has read most of what was sent, or will never read again.
+    pub(crate) fn has_room(&self) -> bool {
         let state = self.lock();
-        let full = |state: &mut State| state.closed.is_none() && state.bytes > self.limits.output;
-        let state = self.changed.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);
-        if state.closed.is_some() { Err(Closed) } else { Ok(()) }
+        state.closed.is_some() || state.bytes <= self.limits.output
     }
 
     /// Waits until everything was written; false when it was not in time.

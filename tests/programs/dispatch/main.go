@@ -101,6 +101,11 @@ func deferred(s Shape) {
 	fmt.Fprint(os.Stderr, "")
 }
 
+//go:noinline
+func barrier(s Shape) string {
+	return fmt.Sprint(os.Getpid(), s.Name()) // @barrier
+}
+
 func main() {
 	all := shapes() // @start
 	for _, s := range all {
@@ -121,5 +126,6 @@ func main() {
 	if len(os.Args) > 1 {
 		fmt.Println(w.String()) // @nilcall
 	}
+	barrier(all[0])
 	fmt.Println(len(all)) // @end
 }

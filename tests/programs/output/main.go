@@ -27,6 +27,9 @@ func main() {
 		}
 		out.Flush()
 	}
+	if done := os.Getenv("ITAB_DONE"); done != "" {
+		os.WriteFile(done, nil, 0o600)
+	}
 	code, _ := strconv.Atoi(os.Getenv("ITAB_CODE"))
 	fmt.Print("no newline at the end")
 	os.Exit(code) // @exit

@@ -166,6 +166,16 @@ fn intrinsics_and_rules_of_the_console() {
             }
         }
     }
+    let failure = session.eval_in("itab nilShape", "repl").expect_err("nothing in it");
+    let why = "nilShape is not an interface value with something in it: its value is main.Shape nil";
+    assert!(failure.message.contains(why), "{failure:?}");
+    // Hovering over an interface's name shows the methods it asks for.
+    let shape = session.eval_in("Shape", "hover").expect("a type");
+    let rows = session.children(shape.reference);
+    let methods = rows.iter().find(|r| r.name == "methods").expect("methods");
+    assert_eq!(methods.value, "2");
+    let wanted: Vec<_> = session.children(methods.reference).into_iter().map(|r| (r.name, r.value)).collect();
+    assert_eq!(wanted, [("Area".into(), "func() float64".into()), ("Name".into(), "func() string".into())]);
     let one = session.eval_in("itab square", "").expect("one line").value;
     assert!(!one.contains('\n') && one.contains(" | interface: main.Shape | "), "{one}");
     session.client.end();

@@ -213,3 +213,16 @@ fn optimised_code() {
     }
     session.client.end();
 }
+
+/// Boxing an argument tests whether the collector runs. Nothing that the line calls depends on that.
+#[test]
+fn write_barriers_make_no_call_conditional() {
+    let fixture = debug("dispatch");
+    let (mut session, _) = at(&fixture, "auto", &["barrier"]);
+    let frame = session.frame;
+    let body = session.client.ok("stepInTargets", json!({"frameId": frame}));
+    let labels: Vec<&str> =
+        body["targets"].as_array().into_iter().flatten().filter_map(|t| t["label"].as_str()).collect();
+    assert_eq!(labels, ["os.Getpid", "s.Name -> ~main.(*Repo[string]).Name", "fmt.Sprint"]);
+    session.client.end();
+}

@@ -226,3 +226,72 @@ fn everything_at_once() {
     }
     client.finish();
 }
+
+/// A client that stops reading: the program waits in its write instead of our memory growing, and nothing is lost.
+#[test]
+fn a_client_that_does_not_read() {
+    const LINES: usize = 400_000;
+    let fixture = debug("output");
+    let folder = tempfile::tempdir().expect("a folder");
+    let done = folder.path().join("done");
+    let mut adapter = Adapter::start(&Options::default());
+    let mut input = adapter.input.take().expect("stdin");
+    let environment = json!({"ITAB_LINES": LINES.to_string(), "ITAB_DONE": done});
+    for (seq, (command, arguments)) in [
+        ("initialize", json!({"adapterID": "itab"})),
+        (
+            "launch",
+            json!({"mode": "exec", "program": fixture.binary, "env": environment, "outputMode": "remote"}),
+        ),
+        ("configurationDone", json!({})),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let message = json!({"seq": seq + 1, "type": "request", "command": command, "arguments": arguments});
+        input.write_all(&frame(&message.to_string())).expect("written");
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(!done.exists(), "40 MB were read from the program although nobody wants them");
+    let mut reader = std::io::BufReader::new(adapter.output.take().expect("stdout"));
+    let mut text = String::new();
+    loop {
+        let message = e2e::frames::read(&mut reader).expect("a message").expect("not the end");
+        if message["body"]["category"] == json!("stdout") {
+            text.push_str(message["body"]["output"].as_str().unwrap_or_default());
+        }
+        if message["event"] == json!("terminated") {
+            break;
+        }
+    }
+    assert_eq!(text.matches("xxx\n").count(), LINES);
+    assert!(done.exists());
+}
+
+/// A build that nobody wants any more leaves no compiler behind, however the session ends.
+#[test]
+fn builds_are_ended_with_all_their_processes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("go.mod"), "module slow\n\ngo 1.21\n").expect("go.mod");
+    let text = "package main\n\nimport _ \"net/http\"\n\nfunc main() {}\n";
+    std::fs::write(folder.path().join("main.go"), text).expect("main.go");
+    for end in ["terminate", "disconnect", "eof"] {
+        let mut client = Client::start_with(&Options::default());
+        client.rude = true;
+        client.ok("initialize", json!({"adapterID": "itab"}));
+        let launch =
+            client.send("launch", json!({"mode": "debug", "program": folder.path(), "buildFlags": "-a"}));
+        std::thread::sleep(Duration::from_millis(1500));
+        if end != "eof" {
+            client.ok(end, json!({}));
+            assert!(client.answer(launch).is_err());
+        }
+        client.hang_up();
+        assert!(client.adapter.wait(Duration::from_secs(10)).is_some(), "{end}");
+        // At once: a compiler that is left ends by itself some time.
+        let left = e2e::processes::wait_until_gone(&client.adapter.mark, Duration::from_millis(100));
+        assert!(left.is_empty(), "after {end}: {left:?}");
+        client.finish();
+    }
+}

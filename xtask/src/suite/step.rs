@@ -1,10 +1,13 @@
 //! Steps of the test command: run, timed, remembered, and printed at the end.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+
+/// Exit code of a script that misses something.
+const MISSING: i32 = 77;
 
 pub(super) enum Outcome {
     Passed(String),
@@ -56,6 +59,30 @@ impl Report {
             }
             Ok(())
         })
+    }
+
+    /// A script that says with exit code 77 and its last line what it misses.
+    pub(super) fn script(&mut self, name: &str, command: &mut Command) {
+        println!("-- {name}");
+        let started = Instant::now();
+        let mut last = String::new();
+        let outcome = match Self::shown(command, &mut last) {
+            Ok(status) if status.success() => Outcome::Passed(String::new()),
+            Ok(status) if status.code() == Some(MISSING) => Outcome::absent(&last),
+            Ok(status) => Outcome::Failed(format!("{status}: {last}")),
+            Err(error) => Outcome::Failed(error.to_string()),
+        };
+        self.steps.push((name.to_owned(), outcome, started.elapsed()));
+    }
+
+    /// Runs a command, shows its lines and keeps the last one.
+    fn shown(command: &mut Command, last: &mut String) -> std::io::Result<ExitStatus> {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(|out| out.lines()) {
+            *last = line?;
+            println!("{last}");
+        }
+        child.wait()
     }
 
     pub(super) fn check(&mut self, name: &str, work: impl FnOnce() -> anyhow::Result<()>) -> bool {

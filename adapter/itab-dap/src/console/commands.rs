@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use dispatch::{CallKind, Scope};
+use dispatch::Scope;
 use wire::types as t;
 
 use super::{Answer, COMMANDS, Command, is_command, parse};
 use crate::{
     control::breakpoints::Options,
     error::Refused,
-    requests::{dispatch::target_text, evaluate::Place as Context, views::TableFilter},
+    requests::{evaluate::Place as Context, views::TableFilter},
     session::{Described, Detail, FILTERS, KnownCall, Session, State, Wanted},
 };
 
@@ -158,12 +158,11 @@ impl Session {
             Ok(h) => h,
             Err(e) => return Answer::Error(e.cause()),
         };
-        let rows = self.itab_of_expression(&handle, rest);
-        match rows {
-            Ok(rows) if rows.is_empty() => {
-                Answer::Error(format!("{rest} is not an interface value with something in it"))
-            }
-            Ok(rows) => Answer::Text(
+        match self.itab_of_expression(&handle, rest) {
+            Ok(Err(text)) => Answer::Error(format!(
+                "{rest} is not an interface value with something in it: its value is {text}"
+            )),
+            Ok(Ok(rows)) => Answer::Text(
                 rows.iter().map(|r| format!("{}: {}", r.name, r.text)).collect::<Vec<_>>().join("\n"),
             ),
             Err(e) => Answer::Error(e.cause()),
@@ -175,12 +174,12 @@ impl Session {
         &mut self,
         handle: &crate::session::FrameHandle,
         text: &str,
-    ) -> Result<Vec<eval::Item>, Refused> {
+    ) -> Result<Result<Vec<eval::Item>, String>, Refused> {
         let item = self.evaluate_item(handle, text, Context::Other, None)?;
         self.look(Some(handle), None, Detail::Single, |look| {
-            let Some(view) = eval::interface_view(&look.view, &item.value) else { return Vec::new() };
+            let view = eval::interface_view(&look.view, &item.value).ok_or(item.text)?;
             let children = eval::children(&look.view, &view, eval::Page::default()).items;
-            std::iter::once(view).chain(children).collect()
+            Ok(std::iter::once(view).chain(children).collect())
         })
     }
 
@@ -457,20 +456,10 @@ impl Session {
 /// `0 s.Area -> main.(*Square).Area`.
 fn row(c: &KnownCall) -> String {
     let done = if c.site.in_progress { " (in progress)" } else { "" };
-    let reason = c
-        .site
-        .reason
-        .as_ref()
-        .filter(|_| c.site.target.is_none())
-        .map(|r| format!(": {r}"))
-        .unwrap_or_default();
-    match c.site.kind {
-        CallKind::Static => format!("{} {}{done}", c.site.order, dispatch::label(&c.site)),
-        _ => {
-            let what = c.site.expression.as_deref().unwrap_or("call");
-            format!("{} {what} -> {}{reason}{done}", c.site.order, target_text(&c.site))
-        }
-    }
+    // A panic's reason is in the label.
+    let open = c.site.target.is_none() && c.site.state != dispatch::State::Panics;
+    let reason = c.site.reason.as_ref().filter(|_| open).map(|r| format!(": {r}")).unwrap_or_default();
+    format!("{} {}{reason}{done}", c.site.order, dispatch::label(&c.site))
 }
 
 fn implementer_row(i: &dispatch::Implementer) -> String {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use ::dispatch::{CallSite, Context, Link, Scope, State, label};
+use ::dispatch::{Context, Link, Scope, State};
 use wire::{Responder, itab};
 
 use crate::{
@@ -134,10 +134,4 @@ impl Session {
             line: l.line.map(i64::from),
         }
     }
-}
-
-/// What a call leads to, for a table: `main.(*Square).Area`, `? (main.Shape.Area)`, `panic: nil interface`.
-pub(crate) fn target_text(s: &CallSite) -> String {
-    let label = label(s);
-    label.split_once(" -> ").map_or_else(|| label.clone(), |(_, t)| t.to_string())
 }

@@ -22,7 +22,7 @@ use std::{
     sync::Arc,
 };
 
-use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, after, never, select, unbounded};
 use target::{Stream, Tid, Untraced};
 use wire::{Incoming, Outgoing, types as t};
 
@@ -136,6 +136,9 @@ pub(crate) struct Session {
 /// How long a client may take to read our last words.
 const FLUSH: std::time::Duration = std::time::Duration::from_secs(1);
 
+/// How often it is looked whether a client that reads slowly has caught up.
+const LOOK_FOR_ROOM: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// Runs one session over a pair of streams until the client is gone or has disconnected.
 pub(crate) fn serve<R, W>(read: R, write: W, transport: Transport)
 where
@@ -157,6 +160,7 @@ where
         session.turn(&incoming, &tasks, &signals);
     }
     session.out.flush(FLUSH);
+    session.end_build();
 }
 
 impl Session {
@@ -210,7 +214,11 @@ impl Session {
             return self.on_target_event(e);
         }
         let silent = never();
+        // A client that doesn't read: what the program writes stays in its pipe.
+        let full = !self.out.has_room();
+        let room = if full { after(LOOK_FOR_ROOM) } else { never() };
         let program = match (&self.inferior, &self.untraced_events) {
+            _ if full => silent,
             (Some(inf), _) => inf.events().clone(),
             (None, Some(r)) => r.clone(),
             (None, None) => silent,
@@ -225,6 +233,7 @@ impl Session {
                 Ok(e) => self.on_target_event(e),
                 Err(_) => self.on_program_channel_closed(),
             },
+            recv(room) -> _ => {}
             recv(records) -> _ => self.send_trace_records(false),
             recv(tasks) -> t => if let Ok(t) = t { self.on_task(t) },
             recv(signals) -> s => if let Ok(s) = s {

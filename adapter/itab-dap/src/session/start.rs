@@ -24,6 +24,9 @@ use crate::{
 /// Events of the program that may wait for the session: output readers block when it is slow, so memory stays bounded.
 const EVENT_QUEUE: usize = 256;
 
+/// How long a cancelled build may take to end: it is interrupted first, then killed.
+const BUILD_END: std::time::Duration = std::time::Duration::from_secs(4);
+
 /// A launch under way.
 #[derive(Default)]
 pub(super) struct Launching {
@@ -31,6 +34,8 @@ pub(super) struct Launching {
     responder: Option<Responder<rq::Launch>>,
     /// Raised to stop the build.
     cancel: Option<CancelToken>,
+    /// The thread that builds.
+    builder: Option<thread::JoinHandle<()>>,
     /// The build's result; its binary is deleted when this is dropped.
     built: Option<Built>,
     /// A launch or attach has begun (and has not failed).
@@ -112,8 +117,18 @@ impl Session {
                 });
             let _session_gone = tasks.send(Task::Built(result));
         });
-        if let Err(e) = spawned {
-            self.launch_failed(format!("the build could not be started: {e}"));
+        match spawned {
+            Ok(builder) => self.launch.builder = Some(builder),
+            Err(e) => self.launch_failed(format!("the build could not be started: {e}")),
+        }
+    }
+
+    /// Waits until a build that was cancelled has ended its compilers: nobody would after us.
+    pub(super) fn end_build(&mut self) {
+        let Some(builder) = self.launch.builder.take() else { return };
+        let deadline = std::time::Instant::now() + BUILD_END;
+        while !builder.is_finished() && std::time::Instant::now() < deadline {
+            thread::sleep(std::time::Duration::from_millis(5));
         }
     }
 
