@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 )
 
@@ -49,6 +50,18 @@ type node struct {
 	next  *node
 	value int
 	call  func(int) int
+}
+
+type inner struct{ depth int }
+
+type outer struct {
+	*inner
+	width int
+}
+
+type holder struct {
+	mu    sync.Mutex
+	count int
 }
 
 type box struct {
@@ -162,8 +175,52 @@ func invoke(n *node) int {
 }
 
 //go:noinline
+func promoted(o *outer) int {
+	return o.width + o.depth // @promoted
+}
+
+//go:noinline
+func find(n *node) *node { return n.next }
+
+//go:noinline
+func found(n *node) int {
+	return n.value + find(n).value // @found
+}
+
+//go:noinline
+func locked(h *holder) int {
+	h.mu.Lock() // @locked
+	return h.count
+}
+
+//go:noinline
 func fetch(b *box) int {
 	return b.store.Get("key") // @fetch
+}
+
+//go:noinline
+func gone() string {
+	runtime.Goexit()
+	return "key"
+}
+
+//go:noinline
+func leave(code int) string {
+	if code > 0 {
+		os.Exit(code)
+	}
+	return "key"
+}
+
+//go:noinline
+func rescued(b *box) (n int) {
+	defer rescue()
+	return b.store.Get(never(3)) // @rescued
+}
+
+//go:noinline
+func never(n int) string {
+	panic(Plain{n, n})
 }
 
 //go:noinline
@@ -206,7 +263,7 @@ func rescue() {
 // The panics that "all" recovers one after the other.
 var all = []string{
 	"int", "circle", "named", "pointer", "nilnamed", "typed", "index", "slice", "divide", "nilmap", "close", "closed", "send",
-	"equal", "lookup", "walk", "invoke", "fetch", "typednil", "custom", "plain", "wrapped",
+	"equal", "lookup", "walk", "invoke", "promoted", "found", "locked", "fetch", "typednil", "custom", "plain", "wrapped",
 }
 
 func main() {
@@ -277,6 +334,12 @@ func run(how string) {
 		use(walk(&node{value: 1}))
 	case "invoke":
 		use(invoke(&node{value: 1}))
+	case "promoted":
+		use(promoted(&outer{width: 1}))
+	case "found":
+		use(found(&node{value: 1}))
+	case "locked":
+		use(locked(nil))
 	case "fetch":
 		use(fetch(b))
 	case "typednil":
@@ -302,6 +365,18 @@ func run(how string) {
 		again()
 	case "second":
 		second()
+	case "gone":
+		b.store = Memory{}
+		go func() {
+			use(b.store.Get(gone())) // @gone
+		}()
+		time.Sleep(20 * time.Second)
+	case "leave":
+		b.store = Memory{}
+		use(b.store.Get(leave(4))) // @leave
+	case "rescued":
+		b.store = Memory{}
+		use(rescued(b))
 	case "goexit":
 		go func() {
 			defer func() { panic("in goexit") }() // @goexit

@@ -32,6 +32,9 @@ fn check(session: &mut Session, fixture: &Fixture, stop: &Stop, description: &st
     for part in parts {
         assert!(text.contains(part), "{what}: {part:?} is not in {text:?}");
     }
+    if mark == "promoted" {
+        assert!(!text.contains("is nil"), "{text}");
+    }
     let info = session.client.ok("exceptionInfo", json!({"threadId": stop.thread}));
     assert_eq!(info["description"], json!(text), "{what}");
     assert_eq!(info["details"]["message"], json!(text), "{what}");
@@ -107,6 +110,24 @@ fn texts(values: bool) -> Vec<Expected<'static>> {
             "invoke",
             if values {
                 &["n.call (func(int) int) is nil, calling it: runtime error: invalid memory address"]
+            } else {
+                &["runtime error: invalid memory address or nil pointer dereference"]
+            },
+        ),
+        // A field of an embedded pointer: no variable of the line is nil.
+        ("promoted", &["runtime error: invalid memory address or nil pointer dereference"]),
+        (
+            "found",
+            if values {
+                &["find(n) is nil, in find(n).value: runtime error: invalid memory address"]
+            } else {
+                &["runtime error: invalid memory address or nil pointer dereference"]
+            },
+        ),
+        (
+            "locked",
+            if values {
+                &["h (*main.holder) is nil, in h.mu: runtime error: invalid memory address"]
             } else {
                 &["runtime error: invalid memory address or nil pointer dereference"]
             },
@@ -366,6 +387,47 @@ fn the_console_sets_filters_with_conditions() {
     session.client.end();
 }
 
+/// Steps from a mark into the call of a text; everything that the console said is returned with the session.
+#[track_caller]
+fn step_into(fixture: &Fixture, how: &str, mark: &str, call: &str) -> Session {
+    let launch = launch(fixture, "auto").with("args", json!([how]));
+    let path = fixture.path();
+    let mut session = Session::launch(&launch, &[(&path, &[fixture.line(mark)])]);
+    let stop = session.stopped();
+    session.frames(stop.thread);
+    let frame = session.frame.unwrap_or_default();
+    let body = session.client.ok("stepInTargets", json!({"frameId": frame}));
+    let targets = body["targets"].as_array().cloned().unwrap_or_default();
+    let target = targets.iter().find(|t| t["label"].as_str().is_some_and(|l| l.starts_with(call)));
+    let target = target.unwrap_or_else(|| panic!("{how}: {body}"))["id"].clone();
+    session.client.ok("stepIn", json!({"threadId": stop.thread, "targetId": target}));
+    session
+}
+
+/// A step whose call is never reached ends as a stop, or with the program, and says what came instead.
+#[test]
+fn a_step_whose_call_is_never_reached() {
+    let fixture = debug("failures");
+    for (how, why) in
+        [("gone", "runtime.Goexit came first"), ("rescued", "a panic came first: main.Plain {A: 3, B: 3}")]
+    {
+        let mut session = step_into(&fixture, how, how, "b.store.Get");
+        let stop = session.stopped();
+        assert_eq!(stop.reason, "step", "{how}: {}", stop.body);
+        let names = session.frames(stop.thread);
+        let wanted = if how == "gone" { "main.gone" } else { "main.rescue" };
+        assert!(names.iter().any(|f| f["name"] == json!(wanted)), "{how}: {names:?}");
+        let console = session.client.output("console");
+        assert!(console.contains("ended before its body") && console.contains(why), "{how}: {console}");
+        session.client.end();
+    }
+    let mut session = step_into(&fixture, "leave", "leave", "b.store.Get");
+    assert_eq!(session.exited(), 4);
+    let console = session.client.output("console");
+    assert!(console.contains("ended before its body: the program exited with status 4"), "{console}");
+    session.client.end();
+}
+
 /// A step into a call that a panic keeps from its body stops there, and says what came instead.
 #[test]
 fn a_step_whose_call_is_never_entered() {
@@ -374,16 +436,7 @@ fn a_step_whose_call_is_never_entered() {
         ("typednil", "fetch", "value method main.Memory.Get called using nil *Memory pointer"),
         ("fetch", "fetch", "is nil, calling Get"),
     ] {
-        let launch = launch(&fixture, "auto").with("args", json!([how]));
-        let path = fixture.path();
-        let mut session = Session::launch(&launch, &[(&path, &[fixture.line(mark)])]);
-        let stop = session.stopped();
-        session.frames(stop.thread);
-        let frame = session.frame.unwrap_or_default();
-        let body = session.client.ok("stepInTargets", json!({"frameId": frame}));
-        let target = body["targets"][0]["id"].clone();
-        assert!(!target.is_null(), "{how}: {body}");
-        session.client.ok("stepIn", json!({"threadId": stop.thread, "targetId": target}));
+        let mut session = step_into(&fixture, how, mark, "b.store.Get");
         let stop = session.stopped();
         assert_eq!(stop.reason, "exception", "{how}: {}", stop.body);
         let console = session.client.output("console");

@@ -220,6 +220,13 @@ impl Start<'_> {
     }
 }
 
+/// The end of the step's goroutine, by `runtime.Goexit` or because its function returns: the call that was asked for does not come.
+pub(crate) fn goroutine_end(image: &Image) -> Vec<Temporary> {
+    let end = image.functions().by_name("runtime.goexit1").into_iter();
+    end.map(|f| Temporary { addr: f.entry(), accept: Accept::Goroutine, meaning: Meaning::LineLeft })
+        .collect()
+}
+
 /// Where a breakpoint on a function goes: the end of the prologue of the body that the author wrote, behind wrappers.
 pub(crate) fn body_of(engine: &Engine, image: &Image, mem: &dyn Memory, entry: u64) -> Option<u64> {
     let f = image.functions().at(entry)?;

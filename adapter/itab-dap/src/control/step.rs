@@ -54,6 +54,8 @@ pub(crate) enum Accept {
     Deferred,
     /// The same goroutine, called as that deferred func value of the frame at this offset: the value is not pending any more.
     DeferredValue { funcval: u64, offset: u64 },
+    /// The same goroutine.
+    Goroutine,
     /// Any goroutine: what is called back after the call, or by goroutines of somebody else's.
     Anywhere,
 }
@@ -133,6 +135,7 @@ impl Step {
                     && runs_deferred(process, frame, *offset)
                     && !pending(process, self.origin.goid, *offset).contains(funcval)
             }
+            Accept::Goroutine => same,
             Accept::Anywhere => true,
         }
     }

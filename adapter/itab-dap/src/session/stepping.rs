@@ -9,7 +9,7 @@ use target::{NotChanged, Tid};
 use super::{Session, stop::Reported};
 use crate::control::{
     landing::{Landing, Reached, certain_landing, deferred, landing, reflected},
-    plan::Start,
+    plan::{Start, goroutine_end},
     results::results_after_return,
     step::{Accept, Meaning, Origin, Shown, Step, StepKind, Temporary, pending},
     table::Owner,
@@ -121,6 +121,7 @@ impl Session {
                 let chosen = chosen.as_ref().ok_or("no call was chosen")?;
                 let into = start.plan_call(&mut self.rows, chosen, what)?;
                 temporaries.extend(into.temporaries);
+                temporaries.extend(goroutine_end(process.image));
                 calls.extend(into.calls);
             }
         }

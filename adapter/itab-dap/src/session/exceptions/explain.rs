@@ -20,6 +20,8 @@ const NIL_CHECK_BYTES: u64 = 64;
 const MAX_NAMED: usize = 3;
 
 const NIL_DEREFERENCE: &str = "invalid memory address or nil pointer dereference";
+/// What the evaluator says of it.
+const EVALUATED_NIL: &str = "nil pointer dereference";
 const DIVISION: &str = "integer divide by zero";
 const SHIFT: &str = "negative shift amount";
 const NIL_MAP: &str = "assignment to entry in nil map";
@@ -119,6 +121,18 @@ fn receiver_of(call: &dispatch::CallSite) -> Option<(String, String, String)> {
     let receiver = written.strip_suffix(method.as_str())?.trim_end().strip_suffix('.')?.trim_end();
     let interface = call.interface_name.as_ref().map(|i| format!(" ({i})")).unwrap_or_default();
     Some((receiver.to_string(), interface, method))
+}
+
+/// Parts of operations, each once.
+#[derive(Default)]
+struct Parts<'a>(Vec<(String, &'a Operation)>);
+
+impl<'a> Parts<'a> {
+    fn add(&mut self, part: &str, op: &'a Operation) {
+        if self.0.iter().all(|(known, _)| known != part) {
+            self.0.push((part.to_string(), op));
+        }
+    }
 }
 
 /// The line that panicked, with its frame.
@@ -245,37 +259,38 @@ impl Line<'_> {
         all.into_iter().map(|(o, _)| o).collect()
     }
 
-    /// What is nil on the line, if that is certain.
+    /// What is nil on the line, if that is certain: the only part that is, or the only one that can't be told where all others are not.
     fn nil_part(&self) -> Option<String> {
-        let mut strong: Vec<(String, &Operation)> = Vec::new();
-        let mut weak: Vec<(String, &Operation)> = Vec::new();
-        let mut doubt = false;
+        // Parts that are nil; receivers of methods that are (a value method reads through them here); parts that can't be told.
+        let (mut nil, mut receivers, mut unknown) = (Parts::default(), Parts::default(), Parts::default());
         for op in self.operations {
             let Some(base) = op.operands.first() else { continue };
             match op.kind {
                 OperationKind::Field | OperationKind::Dereference | OperationKind::Call => {
                     match self.is_nil(base) {
-                        Some(true) => strong.push((base.clone(), op)),
+                        Some(true) => nil.add(base, op),
                         // A field of an embedded pointer that is nil.
-                        Some(false) => doubt |= op.kind == OperationKind::Field && self.faults(&op.text),
-                        None => doubt = true,
+                        Some(false) if op.kind == OperationKind::Field && self.faults(&op.text) => {
+                            if !self.faults(base) {
+                                return None;
+                            }
+                        }
+                        Some(false) => {}
+                        None => unknown.add(base, op),
                     }
                 }
-                // A field of func type, or a method: of a value method the pointer is read here.
                 OperationKind::Method => match (self.is_nil(base), self.is_nil(&op.text)) {
-                    (Some(true), _) => weak.push((base.clone(), op)),
-                    (_, Some(true)) => strong.push((op.text.clone(), op)),
-                    (None, None) => doubt = true,
+                    (Some(true), _) => receivers.add(base, op),
+                    // A field of func type.
+                    (_, Some(true)) => nil.add(&op.text, op),
+                    (None, None) => unknown.add(base, op),
                     _ => {}
                 },
                 _ => {}
             }
         }
-        strong.dedup_by(|a, b| a.0 == b.0);
-        weak.dedup_by(|a, b| a.0 == b.0);
-        let (what, op) = match (strong.as_slice(), weak.as_slice()) {
-            _ if doubt => return None,
-            ([one], []) | ([], [one]) => one,
+        let (what, op) = match (nil.0.as_slice(), receivers.0.as_slice(), unknown.0.as_slice()) {
+            ([one], [], []) | ([], [one], []) | ([], [], [one]) => one,
             _ => return None,
         };
         let ty = self.static_type(what).map(|t| format!(" ({t})")).unwrap_or_default();
@@ -303,12 +318,14 @@ impl Line<'_> {
             Ok(_) => Some(false),
             Err(e) if e.message.contains("of package") || e.message.contains("must be called") => Some(false),
             Err(e) if e.message.contains("(type) is not an expression") => Some(false),
+            // A part of it is nil, which is an operation of its own.
+            Err(e) if e.message.contains(EVALUATED_NIL) => Some(false),
             Err(_) => None,
         }
     }
 
     fn faults(&self, text: &str) -> bool {
-        eval::evaluate(text, &self.look.scope).is_err_and(|e| e.message.contains("nil pointer dereference"))
+        eval::evaluate(text, &self.look.scope).is_err_and(|e| e.message.contains(EVALUATED_NIL))
     }
 
     fn holds(&self, condition: &str) -> Option<bool> {

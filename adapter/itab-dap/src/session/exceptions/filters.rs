@@ -158,6 +158,13 @@ impl Session {
         let names = Names::of(&Scope::new(&process, None, &self.scratch));
         let names = if filter.has_value() { names.with_value(PANIC_VALUE, &value) } else { names };
         match eval::compile(expression, &names, Purpose::Condition) {
+            // `fmt`
+            Err(e)
+                if plain.package.is_none()
+                    && e.message == format!("use of package {expression} without selector") =>
+            {
+                Ok(Condition { package: Some(expression.clone()), expression: None, ..plain.clone() })
+            }
             // A variable of some frame.
             Err(e) if !e.message.starts_with("undefined: ") || is_misplaced(filter, &e.message) => {
                 Err(wrong(e.column as usize, &e.message))
