@@ -227,7 +227,12 @@ impl Line<'_> {
         self.pick_text(kind, |o| {
             let texts = operands.iter().filter_map(|i| o.operands.get(*i));
             let types: Vec<String> = texts.filter_map(|t| self.dynamic_type(t)?).collect();
-            types.iter().any(|t| t == name).then_some(true)
+            match types.iter().any(|t| t == name) {
+                true => Some(true),
+                // A struct or array may hold what can't be compared, a number can't.
+                false if types.iter().any(|t| is_basic(t)) => Some(false),
+                false => None,
+            }
         })
     }
 
@@ -259,10 +264,10 @@ impl Line<'_> {
         all.into_iter().map(|(o, _)| o).collect()
     }
 
-    /// What is nil on the line, if that is certain: the only part that is, or the only one that can't be told where all others are not.
+    /// What is nil on the line, if that is certain: the only part that is; or a call's result, which can't be told, where all else is not.
     fn nil_part(&self) -> Option<String> {
-        // Parts that are nil; receivers of methods that are (a value method reads through them here); parts that can't be told.
-        let (mut nil, mut receivers, mut unknown) = (Parts::default(), Parts::default(), Parts::default());
+        // Parts that are nil; receivers of methods that are (a value method reads through them here); results of calls.
+        let (mut nil, mut receivers, mut results) = (Parts::default(), Parts::default(), Parts::default());
         for op in self.operations {
             let Some(base) = op.operands.first() else { continue };
             match op.kind {
@@ -276,20 +281,23 @@ impl Line<'_> {
                             }
                         }
                         Some(false) => {}
-                        None => unknown.add(base, op),
+                        None if base.ends_with(')') => results.add(base, op),
+                        // A variable that is lost.
+                        None => return None,
                     }
                 }
                 OperationKind::Method => match (self.is_nil(base), self.is_nil(&op.text)) {
                     (Some(true), _) => receivers.add(base, op),
                     // A field of func type.
                     (_, Some(true)) => nil.add(&op.text, op),
-                    (None, None) => unknown.add(base, op),
+                    (None, None) if base.ends_with(')') => results.add(base, op),
+                    (None, None) => return None,
                     _ => {}
                 },
                 _ => {}
             }
         }
-        let (what, op) = match (nil.0.as_slice(), receivers.0.as_slice(), unknown.0.as_slice()) {
+        let (what, op) = match (nil.0.as_slice(), receivers.0.as_slice(), results.0.as_slice()) {
             ([one], [], []) | ([], [one], []) | ([], [], [one]) => one,
             _ => return None,
         };
@@ -374,6 +382,11 @@ impl Line<'_> {
     fn name(&self, ty: TypeId) -> String {
         self.look.scope.process.display_name(ty)
     }
+}
+
+/// Values of the type are always comparable.
+fn is_basic(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 /// Which part of a type has no `==`: `main.Key has the field .list of type []int`.
