@@ -33,7 +33,7 @@ pub enum OperationKind {
     Dereference,
     /// `f(...)`: operand f, a plain name.
     Call,
-    /// `base.(T)`: operand base.
+    /// `base.(T)`: operands base, T.
     Assert,
 }
 
@@ -90,7 +90,8 @@ impl Reader<'_> {
             }
             "." if self.token(i + 1) == "(" && self.token(i + 2) != "type" => {
                 let (start, end) = (self.left(i)?, closing(self.tokens, i + 1)?);
-                self.found(OperationKind::Assert, i, start, end, vec![self.between(start, i - 1)?])
+                let operands = vec![self.between(start, i - 1)?, self.between(i + 2, end.checked_sub(1)?)?];
+                self.found(OperationKind::Assert, i, start, end, operands)
             }
             "." => self.selector(i),
             "*" if self.is_prefix(i) => {
@@ -144,6 +145,10 @@ impl Reader<'_> {
                 "." if self.tokens.get(end + 2).is_some_and(|t| t.kind == Kind::Ident) => end + 2,
                 "." if self.token(end + 2) == "(" => closing(self.tokens, end + 2)?,
                 "(" | "[" => closing(self.tokens, end + 1)?,
+                // A literal `T{...}`; before a block stands a space.
+                "{" if self.tokens.get(end).is_some_and(|t| t.at + t.text.len() == next.at) => {
+                    closing(self.tokens, end + 1)?
+                }
                 _ => break,
             };
         }
@@ -250,6 +255,8 @@ mod tests {
         only("return a + b / c.d", OperationKind::Divide, "b / c.d", &["b", "c.d"]);
         only("total %= -n(2)", OperationKind::Divide, "total %= -n(2)", &["total", "-n(2)"]);
         only("if a == *p {", OperationKind::Compare, "a == *p", &["a", "*p"]);
+        only("x = a == pair{1, b}", OperationKind::Compare, "a == pair{1, b}", &["a", "pair{1, b}"]);
+        only("x := v.(*T)", OperationKind::Assert, "v.(*T)", &["v", "*T"]);
         only("c.out <- v", OperationKind::Send, "c.out <- v", &["c.out"]);
         only("close(c.out)", OperationKind::Close, "close(c.out)", &["c.out"]);
         assert!(rows("use(p.next.value)", OperationKind::Dereference).is_empty());

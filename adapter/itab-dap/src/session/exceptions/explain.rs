@@ -174,8 +174,17 @@ impl Line<'_> {
                 Some(format!("{} is negative, in {}", op.operands.get(1)?, op.text))
             }
             NIL_MAP => {
+                // What is indexed further is read, not assigned.
+                let read = |o: &Operation| {
+                    let mut all = self.operations.iter().filter(|x| x.kind == OperationKind::Index);
+                    all.any(|x| x.operands.first() == Some(&o.text))
+                };
                 let op = self.pick(OperationKind::Index, |o| {
-                    self.holds(&format!("({}) == nil", o.operands.first()?))
+                    if read(o) {
+                        Some(false)
+                    } else {
+                        self.holds(&format!("({}) == nil", o.operands.first()?))
+                    }
                 })?;
                 Some(format!("{} is nil, assigning {}", op.operands.first()?, op.text))
             }
@@ -218,7 +227,12 @@ impl Line<'_> {
     fn conversion(&self, c: &Conversion) -> Option<String> {
         self.pick_text(OperationKind::Assert, |o| {
             let found = self.dynamic_type(o.operands.first()?)?;
-            Some(found == c.concrete.map(|t| self.name(t)))
+            if found != c.concrete.map(|t| self.name(t)) {
+                return Some(false);
+            }
+            // The type may be a type parameter, or have another name.
+            let last = |s: &str| s.rsplit(['.', '*']).next().unwrap_or(s).to_string();
+            (last(o.operands.get(1)?) == last(&self.name(c.wanted?))).then_some(true)
         })
     }
 
@@ -282,6 +296,8 @@ impl Line<'_> {
                         }
                         Some(false) => {}
                         None if base.ends_with(')') => results.add(base, op),
+                        // A function's declaration on the same line.
+                        None if op.kind == OperationKind::Call && self.is_undefined(base) => {}
                         // A variable that is lost.
                         None => return None,
                     }
@@ -294,6 +310,8 @@ impl Line<'_> {
                     (None, None) => return None,
                     _ => {}
                 },
+                // Through a pointer to an array.
+                OperationKind::Index if self.is_nil(base) == Some(true) => nil.add(base, op),
                 _ => {}
             }
         }
@@ -330,6 +348,10 @@ impl Line<'_> {
             Err(e) if e.message.contains(EVALUATED_NIL) => Some(false),
             Err(_) => None,
         }
+    }
+
+    fn is_undefined(&self, name: &str) -> bool {
+        eval::evaluate(name, &self.look.scope).is_err_and(|e| e.message.starts_with("undefined: "))
     }
 
     fn faults(&self, text: &str) -> bool {
