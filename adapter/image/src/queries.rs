@@ -136,6 +136,11 @@ impl Image {
         self.core.dwarf()?.find_type(name).map(TypeId::Dwarf)
     }
 
+    /// Full names of the types that the debug information describes, sorted.
+    pub fn type_names(&self) -> Vec<String> {
+        self.core.dwarf().map(|d| d.type_names()).unwrap_or_default()
+    }
+
     /// Types whose short name (package name instead of path) equals `name`: several when ambiguous.
     pub fn find_types_short(&self, name: &str) -> Vec<TypeId> {
         let found = self.core.dwarf().map(|d| d.find_types_short(name)).unwrap_or_default();

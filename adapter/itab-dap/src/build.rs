@@ -65,6 +65,15 @@ pub struct Built {
     temporary: Option<tempfile::TempDir>,
 }
 
+impl Built {
+    /// A newer build takes the place of this one: a file that both are is not deleted.
+    pub fn superseded_by(mut self, newer: &Built) {
+        if self.binary == newer.binary {
+            self.binary = PathBuf::new();
+        }
+    }
+}
+
 impl Drop for Built {
     fn drop(&mut self) {
         if self.temporary.is_none() {

@@ -34,7 +34,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve one session over TCP, with the flags of `dlv dap`.
-    Dap(DapArgs),
+    Dap(Box<DapArgs>),
     /// Attribute a CPU profile to the methods and funcs that interface and closure calls reached.
     Profile(ProfileArgs),
     /// Print the version.
@@ -103,6 +103,10 @@ struct DapArgs {
     init: Option<String>,
     #[arg(long, hide = true)]
     wd: Option<String>,
+    #[arg(long, short = 'r', hide = true)]
+    redirect: Vec<String>,
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    allow_non_terminal_interactive: Option<bool>,
     #[arg(hide = true)]
     ignored: Vec<String>,
 }
@@ -147,10 +151,7 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         Some(Command::Dap(args)) => {
             warn_ignored(&args);
             match &args.client_addr {
-                Some(addr) => serve_socket(
-                    TcpStream::connect(dial_address(addr))
-                        .with_context(|| format!("can't connect to {addr}"))?,
-                ),
+                Some(addr) => dial(addr).with_context(|| format!("can't connect to {addr}")),
                 None => listen(&args.listen, cli.log.log_dest.as_deref()),
             }
         }
@@ -161,6 +162,18 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
                 Ok(())
             }
         },
+    }
+}
+
+/// Reverse mode: the client listens, we serve the one connection that we make to it.
+fn dial(addr: &str) -> anyhow::Result<()> {
+    match addr.strip_prefix("unix:") {
+        Some(path) => {
+            let stream = std::os::unix::net::UnixStream::connect(path)?;
+            session::serve(stream.try_clone()?, stream, session::Transport::Socket);
+            Ok(())
+        }
+        None => serve_socket(TcpStream::connect(dial_address(addr))?),
     }
 }
 
@@ -178,6 +191,8 @@ fn warn_ignored(args: &DapArgs) {
         ("--build-flags", args.build_flags.is_some()),
         ("--init", args.init.is_some()),
         ("--wd", args.wd.is_some()),
+        ("--redirect", !args.redirect.is_empty()),
+        ("--allow-non-terminal-interactive", args.allow_non_terminal_interactive.is_some()),
         ("arguments", !args.ignored.is_empty()),
     ];
     for (name, _) in given.into_iter().filter(|g| g.1) {
@@ -254,4 +269,34 @@ fn set_up_log(args: &LogArgs) -> anyhow::Result<()> {
         None => builder.with_writer(std::io::stderr).init(),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(normalise(line.split(' ').map(OsString::from)))
+    }
+
+    /// What VS Code's Go extension, nvim-dap-go and users' configurations start `dlv` with.
+    #[test]
+    fn command_lines_of_editors_are_accepted() {
+        for line in [
+            "dlv dap",
+            "dlv dap --listen=127.0.0.1:38697 --log-dest=3",
+            "dlv dap --listen=:0 --log --log-output=dap,debugger --check-go-version=false --only-same-user=false",
+            "dlv dap -l 127.0.0.1:0 --log=true",
+            "dlv dap --client-addr=:4711 --log-dest=3",
+            "dlv dap --client-addr unix:/tmp/s",
+            "dlv dap -listen=127.0.0.1:0 -log",
+            "dlv --listen=127.0.0.1:0 dap",
+            "dlv dap --headless --accept-multiclient --api-version=2 --continue --backend=default --disable-aslr",
+            "dlv dap --build-flags=-tags=x --init f --wd /tmp --redirect stdin:f",
+            "dlv version",
+        ] {
+            assert!(parsed(line).is_ok(), "{line}: {:?}", parsed(line).err().map(|e| e.to_string()));
+        }
+        assert!(parsed("dlv dap --nosuch").is_err());
+    }
 }

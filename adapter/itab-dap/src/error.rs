@@ -13,21 +13,34 @@ pub(crate) enum Refused {
     /// A second launch or attach.
     AlreadyStarted,
     NoSession,
-    Running,
+    /// The request's name.
+    Running(String),
     /// Ended, or not reading the program's state now.
     Ended,
-    NoDebug,
+    /// The request's name.
+    NoDebug(String),
+    /// A request of the protocol that this adapter doesn't have.
     Unsupported(String),
+    /// No request of the protocol.
+    Unknown(String, i64),
     Threads(String),
     StackTrace(String),
     Evaluate(String),
     SetVariable(String),
     /// A handle of an earlier stop.
     Stale(&'static str, i64),
+    /// A handle that was never given.
+    UnknownFrame(i64),
+    UnknownVariable(i64),
     Step(String),
     Disassemble(String),
-    Memory(String),
+    ReadMemory(String),
+    WriteMemory(String),
+    Pause(String),
     Exception(String),
+    /// A command of Delve's console.
+    Command(String),
+    Restart(String),
     Dispatch(String),
     Trace(String),
     Cancelled,
@@ -60,29 +73,36 @@ impl Refused {
                 true,
             ),
             Refused::NoSession => {
-                (3000, "No debug session started: send launch or attach first".into(), true)
+                (3000, "No debug session started: Use launch or attach request first.".into(), true)
             }
-            Refused::Running => {
-                (4000, "Unable to process: debuggee is running; pause it first".into(), false)
-            }
+            Refused::Running(c) => (4000, format!("Unable to process `{c}`: debuggee is running"), false),
             Refused::Ended => (4001, "The program has ended; start a new session".into(), false),
-            Refused::NoDebug => {
-                (4002, "The program runs without the debugger (noDebug); only disconnect works".into(), false)
-            }
+            Refused::NoDebug(c) => (3000, format!("noDebug mode: unable to process '{c}' request"), false),
             Refused::Unsupported(c) => {
-                (9999, format!("Unsupported command: this adapter has no request {c:?}"), false)
+                (9999, format!("Unsupported command: cannot process {c:?} request"), false)
             }
-            Refused::Threads(s) => (2002, format!("Unable to list goroutines: {s}"), false),
+            Refused::Unknown(c, seq) => {
+                (8888, format!("Internal Error: Request command '{c}' is not supported (seq: {seq})"), false)
+            }
+            Refused::Threads(s) => (2003, format!("Unable to list goroutines: {s}"), false),
             Refused::StackTrace(s) => (2004, format!("Unable to produce stack trace: {s}"), false),
             Refused::Evaluate(s) => (2009, format!("Unable to evaluate expression: {s}"), false),
-            Refused::SetVariable(s) => (2010, format!("Unable to set variable: {s}"), true),
+            Refused::SetVariable(s) => (2012, format!("Unable to set variable: {s}"), false),
             Refused::Stale(what, n) => {
                 (2008, format!("{what} {n} belongs to an earlier stop; ask again for the present one"), false)
             }
-            Refused::Step(s) => (2012, format!("Unable to step: {s}"), true),
+            Refused::UnknownFrame(n) => (2005, format!("Unable to list locals: unknown frame id {n}"), false),
+            Refused::UnknownVariable(n) => {
+                (2008, format!("Unable to lookup variable: unknown reference {n}"), false)
+            }
+            Refused::Step(s) => (2022, format!("Unable to step: {s}"), true),
+            Refused::Pause(s) => (2010, format!("Unable to halt execution: {s}"), false),
             Refused::Disassemble(s) => (2013, format!("Unable to disassemble: {s}"), false),
-            Refused::Memory(s) => (2014, format!("Unable to access memory: {s}"), false),
+            Refused::ReadMemory(s) => (2016, format!("Unable to read memory: {s}"), false),
+            Refused::WriteMemory(s) => (2018, format!("Unable to write memory: {s}"), false),
             Refused::Exception(s) => (2011, format!("Unable to get exception info: {s}"), false),
+            Refused::Command(s) => (2015, format!("Unable to run dlv command: {s}"), false),
+            Refused::Restart(s) => (3000, format!("Cannot restart: {s}"), true),
             Refused::Dispatch(s) => (2020, format!("Unable to answer about dispatch: {s}"), false),
             Refused::Trace(s) => (2021, format!("Unable to trace: {s}"), false),
             Refused::Cancelled => (2099, "cancelled".into(), false),

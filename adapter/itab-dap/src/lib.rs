@@ -8,6 +8,7 @@ pub mod config;
 mod console;
 mod control;
 mod error;
+mod goroutines;
 mod profile;
 mod requests;
 mod session;

@@ -3,6 +3,7 @@
 //! It must never be needed for an answer: those go through [`Responder`](crate::Responder), exactly once.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub(crate) struct Shared {
     progress: Mutex<HashMap<String, CancelToken>>,
     /// Our requests that the client has not answered yet.
     reverse: Mutex<HashMap<i64, Reply>>,
+    /// The `message` of an error answer is its summary alone; see [`Outgoing::summarise`].
+    pub(crate) summarise: AtomicBool,
 }
 
 /// The body that the client answered with, or why there is none.
@@ -53,7 +56,14 @@ impl Outgoing {
             pending: Mutex::default(),
             progress: Mutex::default(),
             reverse: Mutex::default(),
+            summarise: AtomicBool::new(false),
         }))
+    }
+
+    /// From now on the `message` of an error answer is what stands before its first colon, as with Delve; `body.error.format` keeps
+    /// the whole text. Some editors show only `message`: this is for clients that expect the summary.
+    pub fn summarise(&self) {
+        self.0.summarise.store(true, Ordering::Relaxed);
     }
 
     /// Sends an event. Never waits; after the connection's end it does nothing.

@@ -5,6 +5,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -148,7 +149,11 @@ impl Answer {
 
     fn fail(&self, shared: &Shared, refusal: &Refusal) {
         let body = serde_json::value::to_raw_value(&error_body(refusal)).ok();
-        self.send(shared, false, Some(&refusal.message), body.as_deref());
+        let message = match refusal.message.split_once(": ") {
+            Some((summary, _)) if shared.summarise.load(Ordering::Relaxed) => summary,
+            _ => &refusal.message,
+        };
+        self.send(shared, false, Some(message), body.as_deref());
     }
 
     fn send(&self, shared: &Shared, success: bool, message: Option<&str>, body: Option<&RawValue>) {

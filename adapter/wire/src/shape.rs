@@ -8,6 +8,11 @@ pub(crate) use serde::de::IgnoredAny;
 pub(crate) use serde::{Deserialize, Serialize, Serializer};
 pub(crate) use serde_json::Value;
 
+/// A list that a Go client sends as `null` when it is empty.
+pub(crate) fn list<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+    Ok(Option::<Vec<T>>::deserialize(d)?.unwrap_or_default())
+}
+
 /// An enumeration of strings of which more may come: serialised as its text, `Other` holds what is not known.
 /// The default is the first value.
 macro_rules! open_enum {

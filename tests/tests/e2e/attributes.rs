@@ -14,13 +14,17 @@ use crate::support::{debug, launch};
 
 /// A launch that builds: the newest Go is first on PATH.
 fn building(program: &Path, mode: &str) -> Launch {
+    let mut launch = Launch::program(&program.display().to_string()).with("mode", json!(mode));
+    launch.options.environment = with_go();
+    launch
+}
+
+/// The environment in which the adapter finds the newest Go.
+pub(crate) fn with_go() -> Vec<(String, String)> {
     let go = go::newest();
     let path = std::env::var("PATH").unwrap_or_default();
     let bin = go.go.parent().map(Path::display).map(|path| path.to_string()).unwrap_or_default();
-    let mut launch = Launch::program(&program.display().to_string()).with("mode", json!(mode));
-    launch.options.environment =
-        vec![("PATH".into(), format!("{bin}:{path}")), ("GOTOOLCHAIN".into(), "local".into())];
-    launch
+    vec![("PATH".into(), format!("{bin}:{path}")), ("GOTOOLCHAIN".into(), "local".into())]
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod attributes;
 mod breakpoints;
 mod clients;
 mod console;
+mod delve;
 mod dispatch;
 mod exceptions;
 mod failures;

@@ -81,6 +81,9 @@ fn object(out: &mut String, name: &str, doc: &str, members: &[Member]) -> anyhow
             attributes.push("default".to_owned());
             attributes.push("skip_serializing_if = \"Option::is_none\"".to_owned());
         }
+        if member.required && matches!(member.kind, Type::List(_)) {
+            attributes.push("deserialize_with = \"list\"".to_owned());
+        }
         if matches!(member.kind, Type::Number) {
             attributes.push("serialize_with = \"number\"".to_owned());
         }

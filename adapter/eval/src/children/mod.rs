@@ -137,7 +137,8 @@ impl Viewer<'_> {
 
     /// Elements that make sense as a string: bytes and runes, not types derived from them.
     pub(crate) fn is_text(&self, elem: image::TypeId) -> bool {
-        self.process.type_of(elem).is_ok_and(|t| matches!(&*t.name, "uint8" | "int32" | "byte" | "rune"))
+        let text = |t: &image::Type| t.kind == Kind::Uint8 || matches!(&*t.name, "int32" | "rune");
+        self.process.type_of(elem).is_ok_and(|t| text(&t))
     }
 
     fn children(&self, item: &Item, page: Page) -> Children {

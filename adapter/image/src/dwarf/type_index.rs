@@ -96,6 +96,16 @@ impl Dwarf {
             .find(|at| self.type_name(*at).is_some_and(|n| names::unescape(n) == plain))
     }
 
+    /// Full names of all types that have one, sorted.
+    pub(crate) fn type_names(&self) -> Vec<String> {
+        let name = |e: &(u64, u64)| self.type_name(e.1).map(names::unescape).filter(|n| !n.is_empty());
+        let mut all: Vec<String> =
+            self.type_index().by_name.par_iter().filter_map(name).map(Into::into).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Types whose short name is `name`.
     pub(crate) fn find_types_short(&self, name: &str) -> Vec<u64> {
         let index = self.type_index();

@@ -237,13 +237,13 @@ pub struct Common {
     pub show_global_variables: bool,
     /// Show the registers in a scope of their own.
     pub show_registers: bool,
-    /// Show strings without quotes and escapes. Not yet.
+    /// Show strings without quotes and escapes.
     pub show_raw_strings: bool,
     /// Leave the runtime's own goroutines out of the thread list.
     pub hide_system_goroutines: bool,
-    /// Which goroutines are listed, as in Delve's `goroutines` command. Not yet.
+    /// Which goroutines are listed, as in Delve's `goroutines` command: `-with user -without userloc main.worker`, also `curloc`, `goloc`, `startloc`, `label KEY=VALUE`, `running`.
     pub goroutine_filters: String,
-    /// Labels that are shown in goroutine names; `*` shows all. Not yet.
+    /// pprof labels that are shown in goroutine names; `*` shows all.
     #[serde(deserialize_with = "value::texts")]
     pub show_pprof_labels: Vec<String>,
     /// Source paths: `from` is the client's, `to` the one compiled into the binary.

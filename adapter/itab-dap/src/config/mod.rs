@@ -63,9 +63,6 @@ fn pending_common() -> Vec<Pending> {
     vec![
         ("followExec", Value::Bool(false), "child processes run untraced"),
         ("followExecRegex", Value::String(String::new()), "child processes run untraced"),
-        ("showRawStrings", Value::Bool(false), "strings are shown quoted"),
-        ("goroutineFilters", Value::String(String::new()), "all goroutines are listed"),
-        ("showPprofLabels", Value::Array(Vec::new()), "labels are not part of goroutine names"),
         ("showStringer", Value::Bool(false), "String and Error methods are not called"),
         ("speculate", Value::Bool(false), "pending targets are resolved when the call is reached"),
         ("probes", Value::String("auto".into()), "no probes are set in any case"),

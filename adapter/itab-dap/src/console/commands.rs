@@ -42,7 +42,7 @@ impl Session {
         let answer = match c.name.as_str() {
             "help" => Answer::Text(help()),
             "config" => self.config_command(&c.rest),
-            "dlv" => self.dlv_command(&c.rest),
+            "dlv" => self.dlv_command(&c.rest, a),
             "breaks" => Answer::Text(self.breaks()),
             "break" => self.break_command(&c.rest),
             "catch" => self.catch_command(&c.rest),
@@ -422,34 +422,8 @@ impl Session {
     }
 
     fn config_command(&mut self, rest: &str) -> Answer {
-        match self.settings.config(rest.trim_start_matches("-list").trim()) {
-            Ok((text, effect)) => {
-                self.apply_setting(&effect);
-                Answer::Text(text)
-            }
-            Err(why) => Answer::Error(why),
-        }
-    }
-
-    fn dlv_command(&mut self, rest: &str) -> Answer {
-        let (name, args) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-        match name {
-            "" | "help" | "h" => Answer::Text(help()),
-            "config" => self.config_command(args),
-            "sources" | "s" => {
-                let Some(inf) = self.inferior.as_ref() else { return Answer::Error("no program".into()) };
-                let files: Vec<String> = inf
-                    .image
-                    .functions()
-                    .files()
-                    .iter()
-                    .filter(|f| f.contains(args.trim()))
-                    .map(|f| f.to_string())
-                    .collect();
-                Answer::Text(files.join("\n"))
-            }
-            other => Answer::Error(format!("dlv {other} is not supported here; try help")),
-        }
+        let changed = self.settings.config(rest.trim_start_matches("-list").trim());
+        self.answer_config(changed)
     }
 }
 
@@ -478,7 +452,7 @@ fn method_row(m: &dispatch::MethodRow) -> String {
     format!("{slot}{}{link}{from}{removed}", m.name)
 }
 
-fn help() -> String {
+pub(super) fn help() -> String {
     let lines: Vec<&str> = COMMANDS.iter().map(|(_, h)| *h).collect();
     format!("Commands (anything else is a Go expression, NAME = EXPR sets a variable):\n{}", lines.join("\n"))
 }

@@ -3,6 +3,8 @@
 //! A single word that names a variable in scope is the variable; `:word` is always the command.
 
 mod commands;
+mod delve;
+mod examine;
 mod raw;
 
 use crate::session::Session;
@@ -11,6 +13,8 @@ use crate::session::Session;
 pub(crate) enum Answer {
     Text(String),
     Error(String),
+    /// An error with a number of its own.
+    Refused(crate::error::Refused),
     /// The text is answered first; then the program runs.
     ThenRun(String, Box<dyn FnOnce(&mut Session)>),
 }
@@ -58,7 +62,7 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ("disass", "disass [-a]: the instructions of the line, or of the whole function"),
     ("-exec", "-exec COMMAND: a command of the native debugger, where the back end has one"),
     ("config", "config [NAME [VALUE]]: settings"),
-    ("dlv", "dlv help|config|sources: as in Delve's debug console"),
+    ("dlv", "dlv help|config|sources|types|target|x: as in Delve's debug console"),
 ];
 
 pub(crate) fn is_command(name: &str) -> bool {

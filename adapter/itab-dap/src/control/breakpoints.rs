@@ -166,6 +166,15 @@ impl Breakpoints {
         self.list.values()
     }
 
+    /// The program is another one: every breakpoint has to find its places again, and counts from nought.
+    pub(crate) fn unbind_all(&mut self) {
+        for b in self.list.values_mut() {
+            let fresh = Breakpoint::unbound(b.id, b.place.clone(), b.options.clone());
+            let console = b.console;
+            *b = Breakpoint { console, ..fresh };
+        }
+    }
+
     /// Ids of the client's breakpoints whose place is in the group that a set request replaces.
     pub(crate) fn group(&self, mut same: impl FnMut(&Place) -> bool) -> Vec<BreakpointId> {
         self.list.values().filter(|b| !b.console && same(&b.place)).map(|b| b.id).collect()

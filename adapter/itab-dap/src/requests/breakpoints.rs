@@ -84,11 +84,26 @@ impl Session {
     ) {
         let plain = a.filters.into_iter().map(|name| (name, None));
         let options = a.filter_options.unwrap_or_default().into_iter().map(|o| (o.filter_id, o.condition));
-        let breakpoints = self.set_exceptions(plain.chain(options).collect());
+        let wanted: Vec<_> = plain.chain(options).collect();
+        // Delve's numbers of its own breakpoints, for its own clients. Helix can't read a negative one.
+        let numbers: Vec<Option<i64>> = wanted
+            .iter()
+            .map(|(name, _)| match name.as_str() {
+                "unrecovered-panic" => Some(-1),
+                "runtime-fatal-throw" => Some(-2),
+                _ => None,
+            })
+            .collect();
+        let mut breakpoints = self.set_exceptions(wanted);
+        if self.client.as_delve {
+            for (b, number) in breakpoints.iter_mut().zip(numbers) {
+                b.id = number.or(b.id);
+            }
+        }
         r.answer(Ok(t::SetExceptionBreakpointsResponse { breakpoints: Some(breakpoints) }));
     }
 
-    /// Replaces a group of breakpoints. One that is asked for again as it was keeps its id and its count.
+    /// Replaces a group of breakpoints. One that is asked for again keeps its id and its count.
     fn replace_breakpoints(
         &mut self,
         same: impl Fn(&Place) -> bool,
@@ -97,6 +112,7 @@ impl Session {
         let mut old = self.breakpoints.group(|p| same(p));
         let mut answers = Vec::with_capacity(wanted.len());
         let mut fresh = Vec::new();
+        let mut changed = Vec::new();
         for (place, options) in wanted {
             let is_here = |b: &Breakpoint| b.place == place && b.verified();
             if answers.iter().any(|id| self.breakpoints.get(*id).is_some_and(is_here)) {
@@ -112,8 +128,15 @@ impl Session {
             if let Some(i) = kept {
                 answers.push(old.remove(i));
             } else {
-                let id = self.breakpoints.next_id();
+                // With other options it stays the same breakpoint: its hits go on counting.
+                let before =
+                    old.iter().position(|id| self.breakpoints.get(*id).is_some_and(|b| b.place == place));
+                let before = before.map(|i| old.remove(i));
+                changed.extend(before);
+                let id = before.unwrap_or_else(|| self.breakpoints.next_id());
+                let hits = self.breakpoints.get(id).map_or(0, |b| b.hits);
                 let mut b = self.make_breakpoint(id, place, options);
+                b.hits = hits;
                 if let Some(why) = self.named_before(&b, &answers) {
                     b.spots.clear();
                     b.watch = None;
@@ -128,6 +151,7 @@ impl Session {
             for id in &old {
                 s.breakpoints.remove(*id);
             }
+            old.extend(changed);
             s.disarm_users(&old);
             s.arm_users(&fresh);
             s.arm_itab_watch();
@@ -143,14 +167,18 @@ impl Session {
             let Some(old) = self.breakpoints.remove(id) else { continue };
             let (place, options) = (old.place.clone(), old.options.clone());
             let duplicate = self.breakpoints.iter().any(|b| b.place == place && b.options == options);
-            let b = if duplicate { old } else { self.make_breakpoint(id, place, options) };
+            let console = old.console;
+            let mut b = if duplicate { old } else { self.make_breakpoint(id, place, options) };
+            b.console = console;
             self.breakpoints.insert(b);
             if duplicate {
                 continue;
             }
             self.arm_users(&[id]);
-            let breakpoint = self.present_breakpoint(id);
-            self.event(t::BreakpointEvent { reason: "changed".into(), breakpoint });
+            if !self.client.as_delve {
+                let breakpoint = self.present_breakpoint(id);
+                self.event(t::BreakpointEvent { reason: "changed".into(), breakpoint });
+            }
         }
         self.arm_itab_watch();
     }

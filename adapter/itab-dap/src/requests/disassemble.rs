@@ -1,4 +1,4 @@
-//! `disassemble`, `readMemory`, `locations`.
+//! `disassemble`, `locations`.
 
 use ::dispatch::Instruction;
 use wire::{Responder, requests as rq, types as t};
@@ -9,8 +9,6 @@ use crate::{
 
 /// Instructions in one answer, at most.
 const MAX_INSTRUCTIONS: i64 = 20_000;
-/// Bytes in one answer of `readMemory`, at most.
-const MAX_BYTES: i64 = 1 << 20;
 
 impl Session {
     pub(crate) fn on_disassemble(&mut self, a: t::DisassembleArguments, r: Responder<rq::Disassemble>) {
@@ -70,27 +68,6 @@ impl Session {
         Ok(t::DisassembleResponse { instructions })
     }
 
-    pub(crate) fn on_read_memory(&mut self, a: t::ReadMemoryArguments, r: Responder<rq::ReadMemory>) {
-        r.answer(self.read_memory(&a).map_err(Into::into));
-    }
-
-    fn read_memory(&mut self, a: &t::ReadMemoryArguments) -> Result<t::ReadMemoryResponse, Refused> {
-        let base = parse_address(&a.memory_reference)
-            .ok_or_else(|| Refused::Memory(format!("{:?} is not an address", a.memory_reference)))?;
-        let addr = base.wrapping_add_signed(a.offset.unwrap_or(0));
-        let count = a.count.clamp(0, MAX_BYTES) as usize;
-        let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
-        let mut buf = vec![0; count];
-        let n = inf.memory().read(addr, &mut buf).map_err(|e| Refused::Memory(e.to_string()))?;
-        buf.truncate(n);
-        let missing = count - n;
-        Ok(t::ReadMemoryResponse {
-            address: format!("{addr:#x}"),
-            unreadable_bytes: (missing > 0).then_some(missing as i64),
-            data: (n > 0).then(|| base64(&buf)),
-        })
-    }
-
     pub(crate) fn on_locations(&mut self, a: t::LocationsArguments, r: Responder<rq::Locations>) {
         let found = self.locations.get(a.location_reference).cloned();
         let body = found
@@ -108,6 +85,10 @@ impl Session {
 /// `count` instructions from the one `skip` places after the one at `at`, across neighbouring functions; what is outside of
 /// code is filled with invalid entries, so that the list has the length asked for.
 fn around(inf: &Inferior, at: u64, skip: i64, count: usize) -> Result<Vec<Instruction>, Refused> {
+    // Editors scroll to both ends of memory.
+    if at == 0 || at == u64::MAX {
+        return Ok(vec![invalid(at); count]);
+    }
     let functions = inf.image.functions();
     let f = functions
         .at(at)
@@ -157,34 +138,4 @@ fn invalid(addr: u64) -> Instruction {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// RFC 4648 base64 with padding, as `readMemory` wants it.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let n = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for i in 0..4 {
-            let index = (n >> (18 - 6 * i) & 63) as usize;
-            let letter = ALPHABET.get(index).copied().unwrap_or(b'=');
-            out.push(if i <= chunk.len() { char::from(letter) } else { '=' });
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_pads() {
-        assert_eq!(base64(b""), "");
-        assert_eq!(base64(b"f"), "Zg==");
-        assert_eq!(base64(b"fo"), "Zm8=");
-        assert_eq!(base64(b"foo"), "Zm9v");
-        assert_eq!(base64(b"foobar"), "Zm9vYmFy");
-    }
 }

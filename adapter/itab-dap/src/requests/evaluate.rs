@@ -17,6 +17,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     Console,
+    /// No context: Helix's console.
+    Bare,
     Hover,
     Watch,
     /// `variables`, `clipboard`: the whole value.
@@ -27,12 +29,17 @@ pub(crate) enum Place {
 impl Place {
     fn of(context: Option<&t::EvaluateContext>) -> Place {
         match context.map(t::EvaluateContext::as_str) {
-            None | Some("repl" | "") => Place::Console,
+            None | Some("") => Place::Bare,
+            Some("repl") => Place::Console,
             Some("hover") => Place::Hover,
             Some("watch") => Place::Watch,
             Some("variables" | "clipboard") => Place::Whole,
             Some(_) => Place::Other,
         }
+    }
+
+    fn is_console(self) -> bool {
+        matches!(self, Place::Console | Place::Bare)
     }
 }
 
@@ -40,12 +47,13 @@ impl Session {
     pub(crate) fn on_evaluate(&mut self, a: t::EvaluateArguments, r: Responder<rq::Evaluate>) {
         let place = Place::of(a.context.as_ref());
         let cancel = r.token().clone();
-        if place == Place::Console
+        if place.is_console()
             && let Some(command) = self.console_command(&a)
         {
             return match self.run_command(&command, &a) {
                 console::Answer::Text(text) => r.answer(Ok(plain(text))),
                 console::Answer::Error(text) => r.answer(Err(Refused::Evaluate(text).into())),
+                console::Answer::Refused(why) => r.answer(Err(why.into())),
                 console::Answer::ThenRun(text, run) => {
                     r.answer(Ok(plain(text)));
                     run(self);
@@ -54,7 +62,7 @@ impl Session {
         }
         let refused = match self.state {
             State::Stopped => None,
-            State::Running => Some(Refused::Running),
+            State::Running => Some(Refused::Running("evaluate".into())),
             State::Ended => Some(Refused::Ended),
             State::Starting | State::Building => Some(Refused::NoSession),
             State::Configuring => Some(Refused::Evaluate("the program has not begun to run".into())),
@@ -80,7 +88,10 @@ impl Session {
         {
             return Ok(answer);
         }
-        let item = self.evaluate_item(&handle, &a.expression, place, Some(&cancel))?;
+        let mut item = self.evaluate_item(&handle, &a.expression, place, Some(&cancel))?;
+        if self.client.as_delve {
+            item.evaluate_name = Some(format!("({})", a.expression));
+        }
         let id = a
             .frame_id
             .filter(|id| *id != 0)
@@ -111,11 +122,12 @@ impl Session {
     ) -> Result<Item, Refused> {
         let located = |e: eval::EvalError| Refused::Evaluate(format!("{e} (column {})", e.column));
         let detail = match place {
-            Place::Console | Place::Hover => Detail::Single,
+            Place::Bare if self.client.as_delve => Detail::Row,
+            Place::Console | Place::Bare | Place::Hover => Detail::Single,
             Place::Whole => Detail::Whole,
             Place::Watch | Place::Other => Detail::Row,
         };
-        if place == Place::Console {
+        if place.is_console() {
             let assigned =
                 self.look(Some(handle), cancel, detail, |look| eval::assignment(&look.scope, text))?;
             if let Some((target, write)) = assigned.map_err(located)? {
@@ -190,7 +202,7 @@ impl Session {
         let Some(frame) = self.generic_frame(tid) else { return };
         let spot = self.breakpoints.get(id).and_then(|b| b.spot(addr));
         let Some(template) = spot.and_then(|s| s.log.as_ref()) else { return };
-        let text = self.peek(&frame, |look| {
+        let text = self.peek_in(&frame, Detail::Whole, |look| {
             template.render(&look.scope, &|e: &Evaluated| eval::evaluated_item(&look.view, "", e).text)
         });
         let source = self.source_of(&frame.file);

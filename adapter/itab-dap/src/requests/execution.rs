@@ -17,23 +17,29 @@ fn by_instruction(g: Option<&t::SteppingGranularity>) -> bool {
 impl Session {
     pub(crate) fn on_continue(&mut self, _a: t::ContinueArguments, r: Responder<rq::Continue>) {
         r.answer(Ok(t::ContinueResponse { all_threads_continued: Some(true) }));
+        if self.state == State::Ended {
+            return self.tell_end_again();
+        }
         self.leave_stop();
         let from = self.stopped_thread();
         self.run_or_say(|s| s.resume_from(from));
     }
 
     pub(crate) fn on_next(&mut self, a: t::NextArguments, r: Responder<rq::Next>) {
+        self.tell_step(a.thread_id);
         r.answer(Ok(()));
         self.step(a.thread_id, StepKind::Next, by_instruction(a.granularity.as_ref()));
     }
 
     pub(crate) fn on_step_out(&mut self, a: t::StepOutArguments, r: Responder<rq::StepOut>) {
+        self.tell_step(a.thread_id);
         r.answer(Ok(()));
         self.step(a.thread_id, StepKind::Out, by_instruction(a.granularity.as_ref()));
     }
 
     pub(crate) fn on_step_in(&mut self, a: t::StepInArguments, r: Responder<rq::StepIn>) {
         let Some(id) = a.target_id else {
+            self.tell_step(a.thread_id);
             r.answer(Ok(()));
             return self.step(a.thread_id, StepKind::In, by_instruction(a.granularity.as_ref()));
         };
@@ -44,8 +50,15 @@ impl Session {
         self.dispatch_step(a.thread_id as u64, &call);
     }
 
+    /// DAP's `continued` goes without saying after a step; Delve says it.
+    fn tell_step(&self, thread_id: i64) {
+        if self.client.as_delve {
+            self.event(t::ContinuedEvent { thread_id, all_threads_continued: Some(true) });
+        }
+    }
+
     fn step(&mut self, thread_id: i64, kind: StepKind, instruction: bool) {
-        let goid = u64::try_from(thread_id).unwrap_or(0);
+        let goid = thread_id as u64;
         self.leave_stop();
         if instruction {
             return self.step_one_instruction(goid);
@@ -79,15 +92,18 @@ impl Session {
     }
 
     fn report_failed_step(&mut self, goid: u64, why: &str) {
-        self.console(&format!("The step could not be made: {why}"));
-        let mut r = Reported::new(Reason::Step, Some(goid));
+        if !self.client.as_delve {
+            self.console(&format!("The step could not be made: {why}"));
+        }
+        let reason = if self.client.as_delve { Reason::Error } else { Reason::Step };
+        let mut r = Reported::new(reason, Some(goid));
         r.text = Some(why.to_string());
         self.report(r);
     }
 
     pub(crate) fn on_pause(&mut self, a: t::PauseArguments, r: Responder<rq::Pause>) {
         let body = match (self.state, self.inferior.as_mut()) {
-            (State::Running, Some(inf)) => inf.interrupt().map_err(|e| Refused::Step(e.to_string())),
+            (State::Running, Some(inf)) => inf.interrupt().map_err(|e| Refused::Pause(e.to_string())),
             _ => Ok(()),
         };
         let running = self.state == State::Running && body.is_ok();

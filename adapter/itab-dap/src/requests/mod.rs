@@ -7,6 +7,7 @@ mod disassemble;
 pub(crate) mod dispatch;
 pub(crate) mod evaluate;
 mod execution;
+mod memory;
 mod methods;
 mod stack;
 pub(crate) mod threads;

@@ -20,8 +20,12 @@ impl Session {
     }
 
     fn stack_trace(&mut self, a: &t::StackTraceArguments) -> Result<t::StackTraceResponse, Refused> {
-        let none = |_| Refused::StackTrace(format!("there is no goroutine {}", a.thread_id));
-        let goid = u64::try_from(a.thread_id).map_err(none)?;
+        let none = |_| Refused::StackTrace(format!("unknown goroutine {}", a.thread_id));
+        // Delve's "the selected one".
+        let goid = match a.thread_id {
+            -1 => self.selected.unwrap_or(1),
+            id => u64::try_from(id).map_err(none)?,
+        };
         let start = a.start_frame.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
         let levels = match a.levels.and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0) {
             Some(n) => n.min(MAX_FRAMES),
@@ -87,6 +91,11 @@ impl Session {
         Some(t::Source { name: Some(name), path: Some(path), ..Default::default() })
     }
 
+    fn calls_dynamically(&mut self, frame: i64) -> bool {
+        self.line_calls(Some(frame), ::dispatch::Scope::Line)
+            .is_ok_and(|calls| calls.iter().any(|c| c.site.kind != ::dispatch::CallKind::Static))
+    }
+
     fn is_system_goroutine(&self, goid: u64) -> bool {
         self.inferior.as_ref().and_then(|i| i.process().goroutine(goid)).is_some_and(|g| g.system)
     }
@@ -100,15 +109,17 @@ impl Session {
     }
 
     fn scopes(&mut self, id: i64) -> Result<t::ScopesResponse, Refused> {
-        let handle = self.frames.get(id).cloned().ok_or(Refused::Stale("frame", id))?;
+        let handle = self.frames.get(id).cloned().ok_or_else(|| self.stale_frame(id))?;
         let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
         let image = Arc::clone(&inf.image);
         let optimised = image.has_dwarf() && image.is_optimised(handle.frame.lookup_pc);
         let package = handle.frame.function.and_then(|f| image.functions().get(f)).map(|f| f.package());
         let locals = if optimised { "Locals (warning: optimized function)" } else { "Locals" };
         let mut wanted = vec![(locals.to_string(), ScopeKind::Locals, Some("locals"), false)];
-        if handle.frame.function.is_some() {
-            wanted.push(("Dispatch".into(), ScopeKind::Dispatch, None, true));
+        let dispatch = ("Dispatch".to_string(), ScopeKind::Dispatch, None, true);
+        let in_go = handle.frame.function.is_some();
+        if in_go && !self.client.as_delve {
+            wanted.push(dispatch.clone());
         }
         if self.settings.common.show_global_variables
             && let Some(p) = package.filter(|p| !p.is_empty())
@@ -118,10 +129,13 @@ impl Session {
         if self.settings.common.show_registers {
             wanted.push(("Registers".into(), ScopeKind::Registers, Some("registers"), true));
         }
+        if in_go && self.client.as_delve && self.calls_dynamically(id) {
+            wanted.push(dispatch);
+        }
         let scope = |(name, kind, hint, expensive): (String, ScopeKind, Option<&str>, bool)| t::Scope {
             name,
             variables_reference: self.variables.add(VariableHandle::Scope { frame: id, kind }),
-            expensive,
+            expensive: expensive && !self.client.as_delve,
             presentation_hint: hint.map(Into::into),
             ..Default::default()
         };

@@ -9,6 +9,7 @@ use wire::{CancelToken, Responder, requests as rq, types as t};
 
 use crate::{
     error::Refused,
+    requests::evaluate::Place,
     session::{Detail, FrameHandle, KnownCall, ScopeKind, Session, VariableHandle},
 };
 
@@ -24,8 +25,8 @@ impl Session {
         a: &t::VariablesArguments,
         cancel: CancelToken,
     ) -> Result<Vec<t::Variable>, Refused> {
-        let stale = Refused::Stale("variables reference", a.variables_reference);
-        let handle = self.variables.get(a.variables_reference).cloned().ok_or(stale)?;
+        let stale = || self.stale_variables(a.variables_reference);
+        let handle = self.variables.get(a.variables_reference).cloned().ok_or_else(stale)?;
         let page = Page {
             filter: match a.filter {
                 Some(t::VariablesArgumentsFilter::Indexed) => Filter::Indexed,
@@ -123,12 +124,17 @@ impl Session {
     }
 
     pub(crate) fn on_set_variable(&mut self, a: t::SetVariableArguments, r: Responder<rq::SetVariable>) {
-        r.answer(self.set_variable(&a).map_err(Into::into));
+        let body = self.set_variable(&a);
+        let changed = body.is_ok();
+        r.answer(body.map_err(Into::into));
+        if changed {
+            self.invalidate_variables();
+        }
     }
 
     fn set_variable(&mut self, a: &t::SetVariableArguments) -> Result<t::SetVariableResponse, Refused> {
-        let stale = Refused::Stale("variables reference", a.variables_reference);
-        let handle = self.variables.get(a.variables_reference).cloned().ok_or(stale)?;
+        let stale = || self.stale_variables(a.variables_reference);
+        let handle = self.variables.get(a.variables_reference).cloned().ok_or_else(stale)?;
         let everything = Page::default();
         let (frame, items) = match handle {
             VariableHandle::Scope { frame, kind } => {
@@ -145,8 +151,38 @@ impl Session {
         let handle = frame.map(|id| self.frame(Some(id))).transpose()?;
         let fresh = self.assign(handle.as_ref(), &item, &a.value)?;
         let shown = self.present_item(frame, fresh);
-        self.invalidate_variables();
         Ok(t::SetVariableResponse {
+            value: shown.value,
+            type_field: shown.type_field,
+            variables_reference: Some(shown.variables_reference),
+            named_variables: shown.named_variables,
+            indexed_variables: shown.indexed_variables,
+            memory_reference: shown.memory_reference,
+            ..Default::default()
+        })
+    }
+
+    pub(crate) fn on_set_expression(
+        &mut self,
+        a: t::SetExpressionArguments,
+        r: Responder<rq::SetExpression>,
+    ) {
+        let body = self.set_expression(&a);
+        let changed = body.is_ok();
+        r.answer(body.map_err(Into::into));
+        if changed {
+            self.invalidate_variables();
+        }
+    }
+
+    fn set_expression(&mut self, a: &t::SetExpressionArguments) -> Result<t::SetExpressionResponse, Refused> {
+        let handle = self.frame(a.frame_id)?;
+        let item = self.evaluate_item(&handle, &a.expression, Place::Other, None)?;
+        let fresh = self.assign(Some(&handle), &item, &a.value)?;
+        let frame = a.frame_id.filter(|id| *id != 0);
+        let frame = frame.unwrap_or_else(|| self.frame_id(handle.goid, handle.index, &handle.frame));
+        let shown = self.present_item(Some(frame), fresh);
+        Ok(t::SetExpressionResponse {
             value: shown.value,
             type_field: shown.type_field,
             variables_reference: Some(shown.variables_reference),

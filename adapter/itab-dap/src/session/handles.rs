@@ -37,9 +37,19 @@ impl<T> Handles<T> {
         self.live.get(&id)
     }
 
+    /// True if the id was handed out once, at this stop or an earlier one.
+    pub(crate) fn was_given(&self, id: i64) -> bool {
+        (FIRST..self.next).contains(&id)
+    }
+
     /// The stop is over: everything handed out is refused from now on.
     pub(crate) fn clear(&mut self) {
         self.live.clear();
+    }
+
+    /// The same, and the ids begin again: only for clients that expect it ([`super::Client::as_delve`]).
+    pub(crate) fn restart(&mut self) {
+        *self = Handles::default();
     }
 }
 

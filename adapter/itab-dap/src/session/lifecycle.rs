@@ -14,20 +14,23 @@ use crate::{
 
 impl Session {
     pub(super) fn on_initialize(&mut self, a: t::InitializeRequestArguments, r: Responder<rq::Initialize>) {
-        if a.path_format.as_ref().is_some_and(|p| p.as_str() != "path") {
-            return r.answer(Err(Refused::Initialize(format!(
-                "pathFormat {:?} is not supported; use \"path\"",
-                a.path_format
-            ))
-            .into()));
+        let as_delve = a.adapter_id == "go" && a.client_id.is_none();
+        if as_delve {
+            self.out.summarise();
         }
-        if a.lines_start_at1 == Some(false) || a.columns_start_at1 == Some(false) {
-            return r.answer(Err(Refused::Initialize(
-                "only lines and columns that start at 1 are supported".into(),
-            )
-            .into()));
+        if a.path_format.as_ref().is_some_and(|p| p.as_str() != "path") {
+            let format = a.path_format.as_ref().map_or("", |p| p.as_str());
+            let why = format!("Unsupported 'pathFormat' value '{format}'.");
+            return r.answer(Err(Refused::Initialize(why).into()));
+        }
+        for (what, at1) in [("line", a.lines_start_at1), ("column", a.columns_start_at1)] {
+            if at1 == Some(false) {
+                let why = format!("Only 1-based {what} numbers are supported.");
+                return r.answer(Err(Refused::Initialize(why).into()));
+            }
         }
         self.client = super::Client {
+            as_delve,
             id: a.client_id.unwrap_or_default(),
             variable_type: a.supports_variable_type == Some(true),
             variable_paging: a.supports_variable_paging == Some(true),
@@ -37,13 +40,24 @@ impl Session {
     }
 
     pub(super) fn on_configuration_done(&mut self, r: Responder<rq::ConfigurationDone>) {
-        r.answer(Ok(()));
-        if self.state != State::Configuring {
-            return;
+        match self.state {
+            State::Configuring => {}
+            State::Starting if !self.launch.started => return r.answer(Err(Refused::NoSession.into())),
+            _ => return r.answer(Ok(())),
         }
-        // nvim-dap can pause only what it has seen as a thread; Helix takes any later thread event for a stop's place.
-        self.event(t::ThreadEvent { reason: "started".into(), thread_id: 1 });
-        self.event(t::ContinuedEvent { thread_id: 1, all_threads_continued: Some(true) });
+        if self.client.as_delve && self.settings.common.stop_on_entry {
+            self.launch.configured = Some(r);
+        } else {
+            self.answer_configured(r);
+        }
+        if !self.client.as_delve {
+            // nvim-dap can pause only what it has seen as a thread; Helix takes any later thread event for a stop's place.
+            // After a restart it is still known.
+            if !std::mem::replace(&mut self.launch.thread_told, true) {
+                self.event(t::ThreadEvent { reason: "started".into(), thread_id: 1 });
+            }
+            self.event(t::ContinuedEvent { thread_id: 1, all_threads_continued: Some(true) });
+        }
         if self.settings.common.stop_on_entry {
             if self.attached {
                 let tid = self.inferior.as_mut().and_then(|i| i.target().threads().ok()?.first().copied());
@@ -54,6 +68,20 @@ impl Session {
             self.arm_entry();
         }
         self.go_on();
+    }
+
+    fn answer_configured(&self, r: Responder<rq::ConfigurationDone>) {
+        if self.client.as_delve {
+            self.console("Type 'dlv help' for list of commands.");
+        }
+        r.answer(Ok(()));
+    }
+
+    /// Delve answers `configurationDone` after the stop at the entry.
+    pub(super) fn entry_was_told(&mut self) {
+        if let Some(r) = self.launch.configured.take() {
+            self.answer_configured(r);
+        }
     }
 
     fn arm_entry(&mut self) {
@@ -86,8 +114,9 @@ impl Session {
         // A launched program never outlives its session.
         let kill = !self.attached || a.terminate_debuggee == Some(true);
         match (self.exit_code, self.inferior.is_some()) {
+            (Some(_), _) if self.no_debug => {}
             (Some(code), _) => {
-                self.console(&format!("Process {} has exited with status {code}", self.last_pid));
+                self.console(&exit_text(self.last_pid, code));
                 self.console("Detaching");
             }
             (None, true) if kill => {
@@ -101,6 +130,9 @@ impl Session {
             (None, false) => self.stop_untraced(),
         }
         r.answer(Ok(()));
+        if self.client.as_delve {
+            self.terminated = false;
+        }
         self.tell_terminated();
         self.over = true;
     }
@@ -125,7 +157,7 @@ impl Session {
     }
 
     /// Kills and waits for the end without telling the client of the exit.
-    fn kill_quietly(&mut self) {
+    pub(super) fn kill_quietly(&mut self) {
         self.kill_program();
         self.inferior = None;
         self.state = State::Ended;
@@ -145,6 +177,7 @@ impl Session {
 
     fn stop_untraced(&mut self) {
         if let Some(mut u) = self.untraced.take() {
+            self.console(&format!("Terminating process {}", u.pid()));
             u.kill();
         }
     }
@@ -158,6 +191,9 @@ impl Session {
         self.tell_step_at_exit(code);
         self.step = None;
         self.end_traces();
+        if self.untraced.is_some() {
+            self.console(&exit_text(self.last_pid, code));
+        }
         self.exit_code = Some(code);
         self.tell_last_words(code);
         self.new_epoch();
@@ -166,10 +202,17 @@ impl Session {
         self.untraced_events = None;
         self.state = State::Ended;
         self.event(t::ExitedEvent { exit_code: i64::from(code.max(0)) });
+        self.entry_was_told();
         self.tell_terminated();
     }
 
-    fn tell_terminated(&mut self) {
+    pub(crate) fn tell_end_again(&mut self) {
+        self.event(t::ExitedEvent { exit_code: i64::from(self.exit_code.unwrap_or(0).max(0)) });
+        self.terminated = false;
+        self.tell_terminated();
+    }
+
+    pub(super) fn tell_terminated(&mut self) {
         if !std::mem::replace(&mut self.terminated, true) {
             self.state = State::Ended;
             self.event(t::TerminatedEvent::default());
@@ -217,7 +260,7 @@ impl Session {
                     rules.iter().map(|r| Substitution { from: r.from.clone(), to: r.to.clone() }).collect();
                 self.sources = Arc::new(Sources::new(rules));
             }
-            "hideSystemGoroutines" if self.client.invalidated => {
+            "hideSystemGoroutines" | "goroutineFilters" | "showPprofLabels" if self.client.invalidated => {
                 self.event(t::InvalidatedEvent {
                     areas: Some(vec![t::InvalidatedAreas::Threads]),
                     ..Default::default()
@@ -226,6 +269,11 @@ impl Session {
             _ => self.invalidate_variables(),
         }
     }
+}
+
+/// As Delve tells of an exit.
+fn exit_text(pid: i32, code: i32) -> String {
+    format!("Process {pid} has exited with status {code}")
 }
 
 /// Only what works is announced.
@@ -250,6 +298,9 @@ fn capabilities() -> t::Capabilities {
         supports_read_memory_request: Some(true),
         supports_exception_filter_options: Some(true),
         exception_breakpoint_filters: Some(FILTERS.iter().map(Described::announced).collect()),
+        supports_write_memory_request: Some(true),
+        supports_set_expression: Some(true),
+        supports_restart_request: Some(true),
         ..Default::default()
     }
 }

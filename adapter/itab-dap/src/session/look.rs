@@ -66,8 +66,18 @@ impl Session {
 
     /// The same for one internal stop: only the frame's thread was read.
     pub(crate) fn peek<T>(&self, frame: &Frame, f: impl FnOnce(&Look<'_>) -> T) -> Option<T> {
+        self.peek_in(frame, Detail::Row, f)
+    }
+
+    /// The same with another detail.
+    pub(crate) fn peek_in<T>(
+        &self,
+        frame: &Frame,
+        detail: Detail,
+        f: impl FnOnce(&Look<'_>) -> T,
+    ) -> Option<T> {
         let inf = self.inferior.as_ref()?;
-        let limits = self.limits(Detail::Row);
+        let limits = self.limits(detail);
         let budget = Budget::within(Duration::from_millis(self.settings.read_milliseconds()));
         let memory = self.scratch.over(&**inf.memory());
         let process = inf.process_over(&memory);

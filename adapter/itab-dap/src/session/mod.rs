@@ -10,6 +10,7 @@ mod handles;
 mod lifecycle;
 mod look;
 mod output;
+mod restart;
 mod route;
 mod start;
 mod stepping;
@@ -69,6 +70,9 @@ pub(crate) enum State {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Client {
     pub(crate) id: String,
+    /// The client takes us for `dlv dap`: it says `adapterID: "go"` and gives no name, as Delve's own test client does. It gets
+    /// Delve's order of messages, and nothing that it has not asked for.
+    pub(crate) as_delve: bool,
     pub(crate) variable_type: bool,
     pub(crate) variable_paging: bool,
     pub(crate) invalidated: bool,
@@ -83,6 +87,7 @@ pub(crate) enum Task {
 /// The session. Fields are grouped by the module that writes them.
 pub(crate) struct Session {
     pub(crate) out: Outgoing,
+    transport: Transport,
     pub(crate) state: State,
     pub(crate) client: Client,
     pub(crate) settings: Settings,
@@ -91,6 +96,8 @@ pub(crate) struct Session {
     tasks: Sender<Task>,
     launch: start::Launching,
     attached: bool,
+    /// The program was started without the debugger.
+    no_debug: bool,
     untraced: Option<Untraced>,
     untraced_events: Option<Receiver<target::Event>>,
     /// Where the adapter was started.
@@ -154,7 +161,7 @@ where
         Err(e) => return tracing::error!("no session: {e}"),
     };
     let (tasks_tx, tasks) = unbounded();
-    let mut session = Session::new(out, tasks_tx);
+    let mut session = Session::new(out, tasks_tx, transport);
     tracing::info!(?transport, "session begins");
     while !session.over {
         session.turn(&incoming, &tasks, &signals);
@@ -164,9 +171,10 @@ where
 }
 
 impl Session {
-    fn new(out: Outgoing, tasks: Sender<Task>) -> Self {
+    fn new(out: Outgoing, tasks: Sender<Task>, transport: Transport) -> Self {
         Session {
             out,
+            transport,
             state: State::Starting,
             client: Client::default(),
             settings: Settings::default(),
@@ -174,6 +182,7 @@ impl Session {
             tasks,
             launch: start::Launching::default(),
             attached: false,
+            no_debug: false,
             untraced: None,
             untraced_events: None,
             directory: std::env::current_dir().unwrap_or_default(),
@@ -273,6 +282,7 @@ impl Session {
     }
 
     pub(crate) fn pid(&self) -> i32 {
-        self.inferior.as_ref().map_or(0, Inferior::pid)
+        let untraced = || self.untraced.as_ref().map_or(0, Untraced::pid);
+        self.inferior.as_ref().map_or_else(untraced, Inferior::pid)
     }
 }

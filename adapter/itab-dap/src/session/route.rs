@@ -58,6 +58,8 @@ routes! {
     rq::ExceptionInfo, Stopped, |s, a, r| s.on_exception_info(a, r);
     rq::Disassemble, Stopped, |s, a, r| s.on_disassemble(a, r);
     rq::ReadMemory, Stopped, |s, a, r| s.on_read_memory(a, r);
+    rq::WriteMemory, Stopped, |s, a, r| s.on_write_memory(a, r);
+    rq::SetExpression, Stopped, |s, a, r| s.on_set_expression(a, r);
     rq::Locations, Stopped, |s, a, r| s.on_locations(a, r);
     itab::Dispatch, Stopped, |s, a, r| s.on_itab_dispatch(a, r);
     itab::DispatchStep, Stopped, |s, a, r| s.on_itab_dispatch_step(a, r);
@@ -70,6 +72,26 @@ routes! {
     itab::Methods, Stopped, |s, a, r| s.on_itab_methods(a, r);
     itab::BreakOnMethod, Program, |s, a, r| s.on_itab_break_on_method(a, r);
 }
+
+/// Requests of the protocol that are not answered here; all others are unknown.
+const UNSUPPORTED: &[&str] = &[
+    "breakpointLocations",
+    "cancel",
+    "completions",
+    "dataBreakpointInfo",
+    "goto",
+    "gotoTargets",
+    "loadedSources",
+    "modules",
+    "restartFrame",
+    // Without the debugger.
+    "restart",
+    "reverseContinue",
+    "setDataBreakpoints",
+    "source",
+    "stepBack",
+    "terminateThreads",
+];
 
 impl Session {
     pub(super) fn on_incoming(&mut self, m: Incoming) {
@@ -97,6 +119,12 @@ impl Session {
                 }
                 return;
             }
+            "restart" if !self.no_debug => {
+                if let Ok((arguments, responder)) = raw.parse_as::<rq::Restart, serde_json::Value>() {
+                    self.on_restart(&arguments, responder);
+                }
+                return;
+            }
             "attach" => {
                 if let Ok((arguments, responder)) = raw.parse_as::<rq::Attach, serde_json::Value>() {
                     self.on_attach(&arguments, responder);
@@ -106,24 +134,33 @@ impl Session {
             _ => {}
         }
         let Some((when, handler)) = route(&raw.command) else {
-            let command = raw.command.clone();
-            return raw.refuse(&Refused::Unsupported(command).into());
+            let (command, seq) = (raw.command.clone(), raw.seq);
+            let refused = match UNSUPPORTED.contains(&command.as_str()) {
+                true => Refused::Unsupported(command),
+                false => Refused::Unknown(command, seq),
+            };
+            return raw.refuse(&refused.into());
         };
-        if let Some(refused) = self.refusal(when) {
+        if let Some(refused) = self.refusal(when, &raw.command) {
             return raw.refuse(&refused.into());
         }
         handler(self, raw);
     }
 
     /// Why a request may not run now.
-    fn refusal(&self, when: When) -> Option<Refused> {
-        let no_debug = self.untraced.is_some();
+    fn refusal(&self, when: When, command: &str) -> Option<Refused> {
+        let no_debug = self.no_debug && !["disconnect", "terminate"].contains(&command);
         match (when, self.state) {
+            (_, _) if no_debug => Some(Refused::NoDebug(command.into())),
             (When::Always, _) => None,
-            (_, _) if no_debug => Some(Refused::NoDebug),
+            // Delve goes on with a program that has ended, and tells of its end once more.
+            (_, State::Ended) if self.client.as_delve && command == "continue" => None,
+            (_, State::Ended) if command == "pause" => {
+                Some(Refused::Pause("the program has ended; start a new session".into()))
+            }
             (_, State::Starting | State::Building) => Some(Refused::NoSession),
             (_, State::Ended) => Some(Refused::Ended),
-            (When::Stopped, State::Running) => Some(Refused::Running),
+            (When::Stopped, State::Running) => Some(Refused::Running(command.into())),
             (When::Program | When::Stopped, _) => None,
         }
     }

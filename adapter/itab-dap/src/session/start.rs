@@ -11,10 +11,10 @@ use image::Image;
 use target::{BackendChoice, LaunchSpec, Output, Stdin};
 use wire::{CancelToken, Responder, requests as rq, types as t};
 
-use super::{Session, State, Task};
+use super::{Session, State, Task, Transport};
 use crate::{
     build::{self, BuildRequest, Built},
-    config::{AttachConfig, BackendConfig, BackendKind, Common, LaunchConfig, Mode},
+    config::{AttachConfig, BackendConfig, BackendKind, Common, LaunchConfig, Mode, OutputMode},
     control::inferior::Inferior,
     error::Refused,
     settings::Settings,
@@ -27,19 +27,32 @@ const EVENT_QUEUE: usize = 256;
 /// How long a cancelled build may take to end: it is interrupted first, then killed.
 const BUILD_END: std::time::Duration = std::time::Duration::from_secs(4);
 
+/// A restart under way: the build goes first.
+pub(super) struct Restarting {
+    pub(super) config: LaunchConfig,
+    pub(super) responder: Responder<rq::Restart>,
+}
+
 /// A launch under way.
 #[derive(Default)]
 pub(super) struct Launching {
-    config: Option<LaunchConfig>,
+    /// As the client sent them: a restart may change some.
+    pub(super) arguments: Option<serde_json::Value>,
+    pub(super) config: Option<LaunchConfig>,
+    pub(super) restart: Option<Restarting>,
     responder: Option<Responder<rq::Launch>>,
     /// Raised to stop the build.
     cancel: Option<CancelToken>,
     /// The thread that builds.
     builder: Option<thread::JoinHandle<()>>,
     /// The build's result; its binary is deleted when this is dropped.
-    built: Option<Built>,
+    pub(super) built: Option<Built>,
     /// A launch or attach has begun (and has not failed).
-    started: bool,
+    pub(super) started: bool,
+    /// The client has had its `thread` event.
+    pub(super) thread_told: bool,
+    /// `configurationDone`, where it is answered after the stop at the entry.
+    pub(super) configured: Option<Responder<rq::ConfigurationDone>>,
 }
 
 impl Session {
@@ -55,6 +68,7 @@ impl Session {
             return responder.answer(Err(Refused::Launch(why).into()));
         }
         self.launch.started = true;
+        self.launch.arguments = Some(arguments.clone());
         self.launch.responder = Some(responder);
         match config.mode {
             Mode::Exec => {
@@ -83,7 +97,7 @@ impl Session {
         Ok(())
     }
 
-    fn take_common_settings(&mut self, common: &Common) {
+    pub(super) fn take_common_settings(&mut self, common: &Common) {
         let rules = common
             .substitute_path
             .iter()
@@ -96,19 +110,43 @@ impl Session {
     // ---- build
 
     fn start_build(&mut self, config: LaunchConfig) {
-        let cancel = CancelToken::new();
-        let request = BuildRequest::new(&config, &self.directory);
-        self.launch.config = Some(config);
-        self.launch.cancel = Some(cancel.clone());
-        self.state = State::Building;
-        self.event(t::OutputEvent {
-            category: Some("stdout".into()),
-            output: format!("Building {}\n", request.program),
-            ..Default::default()
-        });
-        let tasks = self.tasks.clone();
         // The client may cancel the launch itself: the reader raises that flag.
         let asked = self.launch.responder.as_ref().map(|r| r.token().clone()).unwrap_or_default();
+        let request = BuildRequest::new(&config, &self.directory);
+        self.launch.config = Some(config);
+        self.state = State::Building;
+        self.tell_of_build(&request);
+        if let Err(e) = self.spawn_build(request, asked) {
+            self.launch_failed(format!("the build could not be started: {e}"));
+        }
+    }
+
+    /// The build before a restart: the program stays as it is meanwhile.
+    pub(super) fn build_for_restart(&mut self) {
+        let Some(restart) = &self.launch.restart else { return };
+        let asked = restart.responder.token().clone();
+        let request = BuildRequest::new(&restart.config, &self.directory);
+        if !self.client.as_delve {
+            self.tell_of_build(&request);
+        }
+        if let Err(e) = self.spawn_build(request, asked) {
+            self.restart_failed(format!("the build could not be started: {e}"));
+        }
+    }
+
+    fn tell_of_build(&self, request: &BuildRequest) {
+        let tests = if request.test && self.client.as_delve { "tests of " } else { "" };
+        self.event(t::OutputEvent {
+            category: Some("stdout".into()),
+            output: format!("Building {tests}{}\n", request.program),
+            ..Default::default()
+        });
+    }
+
+    fn spawn_build(&mut self, request: BuildRequest, asked: CancelToken) -> std::io::Result<()> {
+        let cancel = CancelToken::new();
+        self.launch.cancel = Some(cancel.clone());
+        let tasks = self.tasks.clone();
         let spawned = thread::Builder::new().name("build".into()).spawn(move || {
             let lines = tasks.clone();
             let result =
@@ -117,10 +155,8 @@ impl Session {
                 });
             let _session_gone = tasks.send(Task::Built(result));
         });
-        match spawned {
-            Ok(builder) => self.launch.builder = Some(builder),
-            Err(e) => self.launch_failed(format!("the build could not be started: {e}")),
-        }
+        self.launch.builder = Some(spawned?);
+        Ok(())
     }
 
     /// Waits until a build that was cancelled has ended its compilers: nobody would after us.
@@ -141,6 +177,8 @@ impl Session {
                     ..Default::default()
                 });
             }
+            Task::Built(Ok(built)) if self.launch.restart.is_some() => self.restart_with(Some(built)),
+            Task::Built(Err(e)) if self.launch.restart.is_some() => self.restart_failed(e.to_string()),
             Task::Built(Ok(built)) => {
                 if self.launch.responder.is_none() {
                     return; // cancelled meanwhile
@@ -165,6 +203,9 @@ impl Session {
         }
         if let Some(r) = self.launch.responder.take() {
             r.answer(Err(Refused::Cancelled.into()));
+        }
+        if let Some(r) = self.launch.restart.take() {
+            r.responder.answer(Err(Refused::Cancelled.into()));
         }
     }
 
@@ -197,28 +238,55 @@ impl Session {
         program: &Path,
         test_cwd: Option<&Path>,
     ) -> Result<(), String> {
-        let program = absolute(program)?;
-        let spec = launch_spec(config, &program, test_cwd)?;
-        let (tx, rx) = bounded(EVENT_QUEUE);
         if config.no_debug {
+            let spec = launch_spec(config, &absolute(program)?, test_cwd, self.output_of(config))?;
+            let (tx, rx) = bounded(EVENT_QUEUE);
             self.untraced = Some(target::run_untraced(&spec, tx).map_err(|e| e.to_string())?);
             self.untraced_events = Some(rx);
+            self.no_debug = true;
             self.state = State::Running;
             return Ok(());
         }
+        self.bring_up(config, program, test_cwd)?;
+        self.tell_of_process("launch");
+        self.event(t::InitializedEvent {});
+        Ok(())
+    }
+
+    /// Starts the program under the debugger; it stands at its first instruction.
+    pub(super) fn bring_up(
+        &mut self,
+        config: &LaunchConfig,
+        program: &Path,
+        test_cwd: Option<&Path>,
+    ) -> Result<(), String> {
+        let program = absolute(program)?;
+        let spec = launch_spec(config, &program, test_cwd, self.output_of(config))?;
+        let (tx, rx) = bounded(EVENT_QUEUE);
         let image = Arc::new(Image::open(&program).map_err(|e| e.to_string())?);
         let target =
             target::launch(&spec, &backend(&config.common.backend)?, tx).map_err(|e| e.to_string())?;
-        self.adopt(target, rx, image, false)?;
+        self.adopt(target, rx, image, false)
+    }
+
+    pub(super) fn tell_of_process(&self, start_method: &str) {
+        let path = self.inferior.as_ref().map(|i| i.image.path().to_string_lossy().into_owned());
         self.event(t::ProcessEvent {
-            name: program.to_string_lossy().into_owned(),
+            name: path.unwrap_or_default(),
             system_process_id: Some(i64::from(self.pid())),
             is_local_process: Some(true),
-            start_method: Some("launch".into()),
+            start_method: Some(start_method.into()),
             pointer_size: Some(64),
         });
-        self.event(t::InitializedEvent {});
-        Ok(())
+    }
+
+    /// Where the program's output goes without a file: to the client, or to the adapter's own output where that is free.
+    fn output_of(&self, config: &LaunchConfig) -> Output {
+        let default = if self.client.as_delve { OutputMode::Local } else { OutputMode::Remote };
+        match (config.output_mode.unwrap_or(default), self.transport) {
+            (OutputMode::Local, Transport::Socket) => Output::Inherit,
+            _ => Output::Piped,
+        }
     }
 
     // ---- attach
@@ -255,17 +323,9 @@ impl Session {
         self.attached = true;
         self.launch.started = true;
         self.event(t::CapabilitiesEvent { capabilities: super::lifecycle::attach_capabilities() });
-        self.event(t::ProcessEvent {
-            name: self
-                .inferior
-                .as_ref()
-                .map(|i| i.image.path().to_string_lossy().into_owned())
-                .unwrap_or_default(),
-            system_process_id: Some(i64::from(pid)),
-            is_local_process: Some(true),
-            start_method: Some("attach".into()),
-            pointer_size: Some(64),
-        });
+        if !self.client.as_delve {
+            self.tell_of_process("attach");
+        }
         self.event(t::InitializedEvent {});
         Ok(())
     }
@@ -287,7 +347,7 @@ impl Session {
                 return Err(e.to_string());
             }
         }
-        if self.settings.says_backend() {
+        if !self.client.as_delve {
             self.console(&format!("Debugging with {}.", inferior.description()));
         }
         self.traced_program = inferior.image.path().to_string_lossy().into_owned();
@@ -317,7 +377,12 @@ fn backend(b: &BackendConfig) -> Result<BackendChoice, String> {
 }
 
 /// Arguments, environment, directory and files of the program, exact.
-fn launch_spec(config: &LaunchConfig, program: &Path, test_cwd: Option<&Path>) -> Result<LaunchSpec, String> {
+fn launch_spec(
+    config: &LaunchConfig,
+    program: &Path,
+    test_cwd: Option<&Path>,
+    output: Output,
+) -> Result<LaunchSpec, String> {
     let cwd = match config.cwd.as_deref().filter(|d| !d.is_empty()) {
         Some(d) => Some(PathBuf::from(d)),
         None => test_cwd.map(Path::to_path_buf),
@@ -334,8 +399,8 @@ fn launch_spec(config: &LaunchConfig, program: &Path, test_cwd: Option<&Path>) -
         env: build::environment(&config.env),
         cwd,
         stdin: file(&config.stdin_from).map_or(Stdin::Null, Stdin::File),
-        stdout: file(&config.stdout_to).map_or(Output::Piped, Output::File),
-        stderr: file(&config.stderr_to).map_or(Output::Piped, Output::File),
+        stdout: file(&config.stdout_to).map_or(output.clone(), Output::File),
+        stderr: file(&config.stderr_to).map_or(output, Output::File),
         disable_aslr: true,
     })
 }

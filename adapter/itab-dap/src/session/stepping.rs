@@ -81,7 +81,7 @@ impl Session {
         let Some(inf) = self.inferior.as_ref() else { return Err("no program".into()) };
         let process = inf.process();
         let goroutine =
-            process.goroutine(goid).ok_or_else(|| format!("goroutine {goid} does not exist any more"))?;
+            process.goroutine(goid).ok_or_else(|| format!("unknown goroutine {}", goid as i64))?;
         let thread = goroutine.thread.and_then(|tid| process.threads.iter().find(|t| t.tid == tid));
         let of = match thread {
             Some(t) => StackOf::Thread(t),

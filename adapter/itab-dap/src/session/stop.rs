@@ -10,6 +10,8 @@ pub(crate) enum Reason {
     InstructionBreakpoint,
     Exception,
     Pause,
+    /// What Delve calls a step that could not be made.
+    Error,
 }
 
 impl Reason {
@@ -22,6 +24,7 @@ impl Reason {
             Reason::InstructionBreakpoint => "instruction breakpoint",
             Reason::Exception => "exception",
             Reason::Pause => "pause",
+            Reason::Error => "error",
         }
     }
 }

@@ -46,6 +46,10 @@ pub(crate) enum ScopeKind {
 impl Session {
     /// Everything handed out for the present stop is void.
     pub(super) fn new_epoch(&mut self) {
+        if self.client.as_delve {
+            self.frames.restart();
+            self.variables.restart();
+        }
         self.frames.clear();
         self.variables.clear();
         self.frame_ids.clear();
@@ -103,6 +107,7 @@ impl Session {
             ..Default::default()
         });
         self.current = Some(Reported { goid: Some(goid), ..r });
+        self.entry_was_told();
         self.analyse_ahead();
     }
 
@@ -171,7 +176,7 @@ impl Session {
                 let thread = process.threads.iter().find(|t| selected && Some(Tid(t.tid)) == fallback);
                 match thread {
                     Some(t) => Ok(process.stack(StackOf::Thread(t), start, levels)),
-                    None => Err(Refused::StackTrace(format!("there is no goroutine {goid}"))),
+                    None => Err(Refused::StackTrace(format!("unknown goroutine {goid}"))),
                 }
             }
         }
@@ -179,7 +184,7 @@ impl Session {
 
     /// The id of a frame at this stop: the same for the same place.
     pub(crate) fn frame_id(&mut self, goid: u64, index: usize, frame: &Frame) -> i64 {
-        if let Some(id) = self.frame_ids.get(&(goid, index)) {
+        if let Some(id) = self.frame_ids.get(&(goid, index)).filter(|_| !self.client.as_delve) {
             return *id;
         }
         let id = self.frames.add(FrameHandle { goid, index, frame: frame.clone() });
@@ -187,10 +192,26 @@ impl Session {
         id
     }
 
+    pub(crate) fn stale_frame(&self, id: i64) -> Refused {
+        match self.frames.was_given(id) {
+            true => Refused::Stale("frame", id),
+            false => Refused::UnknownFrame(id),
+        }
+    }
+
+    pub(crate) fn stale_variables(&self, id: i64) -> Refused {
+        match self.variables.was_given(id) {
+            true => Refused::Stale("variables reference", id),
+            false => Refused::UnknownVariable(id),
+        }
+    }
+
     /// A frame by id, or the top frame of the selected goroutine.
     pub(crate) fn frame(&mut self, id: Option<i64>) -> Result<FrameHandle, Refused> {
         match id {
-            Some(id) if id != 0 => self.frames.get(id).cloned().ok_or(Refused::Stale("frame", id)),
+            Some(id) if id != 0 && !(self.client.as_delve && self.frames.get(id).is_none()) => {
+                self.frames.get(id).cloned().ok_or_else(|| self.stale_frame(id))
+            }
             _ => {
                 let goid = self.selected.unwrap_or(1);
                 let stack = self.stack_of(goid, 0, 1)?;

@@ -193,6 +193,7 @@ pub struct RestartArguments {
 #[serde(rename_all = "camelCase")]
 pub struct RunInTerminalRequestArguments {
     /// List of arguments.
+    #[serde(deserialize_with = "list")]
     pub args: Vec<String>,
     /// This property should only be set if the corresponding capability `supportsArgsCanBeInterpretedByShell` is true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -246,6 +247,7 @@ pub struct SetExceptionBreakpointsArguments {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter_options: Option<Vec<ExceptionFilterOptions>>,
     /// Set of exception filters specified by their ID.
+    #[serde(deserialize_with = "list")]
     pub filters: Vec<String>,
 }
 
@@ -254,6 +256,7 @@ pub struct SetExceptionBreakpointsArguments {
 #[serde(rename_all = "camelCase")]
 pub struct SetInstructionBreakpointsArguments {
     /// The instruction references of the breakpoints
+    #[serde(deserialize_with = "list")]
     pub breakpoints: Vec<InstructionBreakpoint>,
 }
 

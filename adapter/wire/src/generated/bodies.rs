@@ -9,6 +9,7 @@ use crate::shape::*;
 #[serde(rename_all = "camelCase")]
 pub struct CompletionsResponse {
     /// The possible completions for .
+    #[serde(deserialize_with = "list")]
     pub targets: Vec<CompletionItem>,
 }
 
@@ -26,6 +27,7 @@ pub struct ContinueResponse {
 #[serde(rename_all = "camelCase")]
 pub struct DisassembleResponse {
     /// The list of disassembled instructions.
+    #[serde(deserialize_with = "list")]
     pub instructions: Vec<DisassembledInstruction>,
 }
 
@@ -62,6 +64,7 @@ pub struct EvaluateResponse {
 #[serde(rename_all = "camelCase")]
 pub struct LoadedSourcesResponse {
     /// Set of loaded sources.
+    #[serde(deserialize_with = "list")]
     pub sources: Vec<Source>,
 }
 
@@ -89,6 +92,7 @@ pub struct LocationsResponse {
 #[serde(rename_all = "camelCase")]
 pub struct ModulesResponse {
     /// All modules or range of modules.
+    #[serde(deserialize_with = "list")]
     pub modules: Vec<Module>,
     /// The total number of modules available.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,6 +116,7 @@ pub struct RunInTerminalResponse {
 #[serde(rename_all = "camelCase")]
 pub struct ScopesResponse {
     /// The scopes of the stack frame.
+    #[serde(deserialize_with = "list")]
     pub scopes: Vec<Scope>,
 }
 
@@ -120,6 +125,7 @@ pub struct ScopesResponse {
 #[serde(rename_all = "camelCase")]
 pub struct SetBreakpointsResponse {
     /// Information about the breakpoints.
+    #[serde(deserialize_with = "list")]
     pub breakpoints: Vec<Breakpoint>,
 }
 
@@ -128,6 +134,7 @@ pub struct SetBreakpointsResponse {
 #[serde(rename_all = "camelCase")]
 pub struct SetDataBreakpointsResponse {
     /// Information about the data breakpoints.
+    #[serde(deserialize_with = "list")]
     pub breakpoints: Vec<Breakpoint>,
 }
 
@@ -174,6 +181,7 @@ pub struct SetExpressionResponse {
 #[serde(rename_all = "camelCase")]
 pub struct SetFunctionBreakpointsResponse {
     /// Information about the breakpoints.
+    #[serde(deserialize_with = "list")]
     pub breakpoints: Vec<Breakpoint>,
 }
 
@@ -182,6 +190,7 @@ pub struct SetFunctionBreakpointsResponse {
 #[serde(rename_all = "camelCase")]
 pub struct SetInstructionBreakpointsResponse {
     /// Information about the breakpoints.
+    #[serde(deserialize_with = "list")]
     pub breakpoints: Vec<Breakpoint>,
 }
 
@@ -216,6 +225,7 @@ pub struct SetVariableResponse {
 #[serde(rename_all = "camelCase")]
 pub struct StackTraceResponse {
     /// The frames of the stack frame.
+    #[serde(deserialize_with = "list")]
     pub stack_frames: Vec<StackFrame>,
     /// The total number of frames available in the stack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -227,6 +237,7 @@ pub struct StackTraceResponse {
 #[serde(rename_all = "camelCase")]
 pub struct StepInTargetsResponse {
     /// The possible step-in targets of the specified source location.
+    #[serde(deserialize_with = "list")]
     pub targets: Vec<StepInTarget>,
 }
 
@@ -235,5 +246,6 @@ pub struct StepInTargetsResponse {
 #[serde(rename_all = "camelCase")]
 pub struct VariablesResponse {
     /// All (or a range) of variables for the given variable reference.
+    #[serde(deserialize_with = "list")]
     pub variables: Vec<Variable>,
 }

@@ -55,6 +55,7 @@ open_enum! {
 #[serde(rename_all = "camelCase")]
 pub struct BreakpointMode {
     /// Describes one or more type of breakpoint this mode applies to.
+    #[serde(deserialize_with = "list")]
     pub applies_to: Vec<BreakpointModeApplicability>,
     /// A help text providing additional information about the breakpoint mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
