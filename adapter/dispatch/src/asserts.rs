@@ -213,14 +213,24 @@ fn site(form: AssertForm, word: Src) -> AssertSite {
     }
 }
 
-/// `==` of interface values: the runtime compares the data next.
+/// `==` of interface values: the runtime compares the data next, before other words are compared.
 fn compares_values(image: &Image, flow: &Flowed<'_>, i: usize) -> bool {
-    flow.code.insts.iter().skip(i).take(24).any(|x| match x.flow {
-        Flow::Call(Target::Const(t)) => {
-            image.functions().at(t).is_some_and(|f| matches!(f.name(), "runtime.efaceeq" | "runtime.ifaceeq"))
+    let compares = |op: &Op| {
+        let Op::Alu { op: Alu::Sub, dst: Dst::None, a, b, size: 8, .. } = op else { return false };
+        !matches!((a, b), (Src::Imm(_), _) | (_, Src::Imm(_)))
+    };
+    for (n, inst) in flow.code.insts.iter().enumerate().skip(i).take(24) {
+        if let Flow::Call(Target::Const(t)) = inst.flow
+            && let Some(f) = image.functions().at(t)
+            && matches!(f.name(), "runtime.efaceeq" | "runtime.ifaceeq")
+        {
+            return true;
         }
-        _ => false,
-    })
+        if n > i && inst.ops.iter().any(compares) {
+            return false;
+        }
+    }
+    false
 }
 
 fn call(image: &Image, flow: &Flowed<'_>, i: usize, target: u64) -> Option<AssertSite> {

@@ -1,15 +1,18 @@
 //! What must have happened before: dominators, compares of a type or itab word with a constant, and the cases of an interface switch.
 
 use image::TypeId;
+use rustc_hash::FxHashSet;
 
 use crate::code::Code;
 use crate::flow::{ENTRY, Expr, Loc};
-use crate::model::{Alu, Cond, Dst, Flow, Mem, Op, R, Src, Target};
+use crate::model::{Alu, Cond, Dst, Flags, Flow, Mem, Op, R, Src, Target};
 use crate::types::Typer;
 use crate::words::{self, Word};
 
 /// Blocks walked up from a use.
 const MAX_UP: usize = 64;
+/// Blocks through which ways are followed back to the compares of one word.
+const MAX_MERGED: usize = 32;
 
 /// Immediate dominators of the reachable blocks (Cooper, Harvey, Kennedy: "A Simple, Fast Dominance Algorithm").
 pub(crate) fn dominators(code: &Code) -> Vec<Option<usize>> {
@@ -141,7 +144,7 @@ fn facts(code: &Code, idom: &[Option<usize>], i: usize) -> Vec<Fact> {
     for _ in 0..MAX_UP {
         let Some(block) = code.blocks.get(b) else { break };
         if let [p] = block.preds.as_slice()
-            && let Some(f) = edge(code, *p, b)
+            && let Some(f) = edge(code, idom, *p, b)
         {
             out.push(f);
         }
@@ -153,7 +156,7 @@ fn facts(code: &Code, idom: &[Option<usize>], i: usize) -> Vec<Fact> {
     out
 }
 
-fn edge(code: &Code, from: usize, to: usize) -> Option<Fact> {
+fn edge(code: &Code, idom: &[Option<usize>], from: usize, to: usize) -> Option<Fact> {
     let block = code.blocks.get(from)?;
     let last = block.end.checked_sub(1)?;
     let Flow::Branch(cond, target) = code.inst(last)?.flow else { return None };
@@ -166,18 +169,57 @@ fn edge(code: &Code, from: usize, to: usize) -> Option<Fact> {
         let held = if matches!(held, Cond::Zero(..)) { Cond::Eq } else { Cond::Ne };
         return Some(Fact { at: last, left: Src::Reg(r), right: Src::Imm(0), held, to });
     }
-    for k in (block.first..last).rev().take(4) {
-        for op in code.inst(k)?.ops.iter() {
-            if let Op::Alu { op, dst: Dst::None, a, b, .. } = op {
-                return match op {
-                    Alu::Sub => Some(Fact { at: k, left: *a, right: *b, held, to }),
-                    Alu::And if a == b => Some(Fact { at: k, left: *a, right: Src::Imm(0), held, to }),
-                    _ => None,
-                };
+    let (at, op) = match flags_of(code, block.first, last) {
+        FlagsOf::Untouched => flags_at_entry(code, idom, from)?,
+        FlagsOf::Compare(at, op) => (at, op),
+        FlagsOf::Other => return None,
+    };
+    match op {
+        Op::Alu { op: Alu::Sub, a, b, .. } => Some(Fact { at, left: *a, right: *b, held, to }),
+        Op::Alu { op: Alu::And, a, b, .. } if a == b => {
+            Some(Fact { at, left: *a, right: Src::Imm(0), held, to })
+        }
+        _ => None,
+    }
+}
+
+/// Who wrote the flags last in a run of instructions.
+enum FlagsOf<'c> {
+    Untouched,
+    Compare(usize, &'c Op),
+    Other,
+}
+
+fn flags_of(code: &Code, first: usize, end: usize) -> FlagsOf<'_> {
+    for k in (first..end).rev() {
+        let Some(inst) = code.inst(k) else { return FlagsOf::Other };
+        if matches!(inst.flow, Flow::Call(_) | Flow::Syscall) {
+            return FlagsOf::Other;
+        }
+        for op in inst.ops.iter().rev() {
+            match op {
+                Op::Alu { flags: Flags::Keep, .. } => {}
+                Op::Alu { dst: Dst::None, .. } => return FlagsOf::Compare(k, op),
+                Op::Alu { .. } | Op::ClobberFlags | Op::Special { .. } => return FlagsOf::Other,
+                _ => {}
             }
         }
     }
-    None
+    FlagsOf::Untouched
+}
+
+/// The compare whose flags a block finds at its start, where a value was only zeroed on one of the two ways: `n, ok := x.(*T); ok`.
+fn flags_at_entry<'c>(code: &'c Code, idom: &[Option<usize>], b: usize) -> Option<(usize, &'c Op)> {
+    let up = idom.get(b).copied().flatten().filter(|up| *up != b)?;
+    let keeps = |p: usize| {
+        let Some(x) = code.blocks.get(p) else { return false };
+        p == up || x.preds.as_slice() == [up] && matches!(flags_of(code, x.first, x.end), FlagsOf::Untouched)
+    };
+    let block = code.blocks.get(up)?;
+    match flags_of(code, block.first, block.end) {
+        FlagsOf::Compare(at, op) if code.blocks.get(b)?.preds.iter().all(|p| keeps(*p)) => Some((at, op)),
+        _ => None,
+    }
 }
 
 impl Typer<'_> {
@@ -196,6 +238,56 @@ impl Typer<'_> {
             }
         }
         None
+    }
+
+    /// The same where several ways lead to `i`: on each of them the word is nil, or a compare of its type word succeeded, always with
+    /// one type. What `p, _ := x.(*T); p != nil` leaves without optimisations.
+    pub(crate) fn by_merged_compare(&self, i: usize, loc: Loc) -> Option<Word> {
+        let mut types = Vec::new();
+        let proved = self.merged_compare(i, loc, &mut FxHashSet::default(), &mut types);
+        let first = types.first().copied();
+        first.filter(|w| proved && types.iter().all(|t| t == w))
+    }
+
+    /// Collects what the word may point to before `i`; false: something else.
+    fn merged_compare(
+        &self,
+        i: usize,
+        loc: Loc,
+        seen: &mut FxHashSet<(usize, Loc)>,
+        types: &mut Vec<Word>,
+    ) -> bool {
+        if let Some(w) = self.by_compare(i, loc) {
+            types.push(w);
+            return true;
+        }
+        let code = self.flow.code;
+        let Some((b, block)) =
+            code.block_of.get(i).and_then(|b| Some((*b as usize, code.blocks.get(*b as usize)?)))
+        else {
+            return false;
+        };
+        for k in (block.first..i).rev() {
+            match self.flow.defines(k, loc) {
+                Some(Expr::Copy(from)) => return self.merged_compare(k, from, seen, types),
+                Some(e) => return e == Expr::Imm(0),
+                None => {}
+            }
+        }
+        if !seen.insert((b, loc)) {
+            return true;
+        }
+        if seen.len() > MAX_MERGED || block.preds.is_empty() {
+            return false;
+        }
+        block.preds.iter().all(|p| {
+            let Some(last) = code.blocks.get(*p).and_then(|x| x.end.checked_sub(1)) else { return false };
+            match self.flow.defines(last, loc) {
+                Some(Expr::Copy(from)) => self.merged_compare(last, from, seen, types),
+                Some(e) => e == Expr::Imm(0),
+                None => self.merged_compare(last, loc, seen, types),
+            }
+        })
     }
 
     /// The concrete type that a constant operand stands for: a type descriptor or an itab.

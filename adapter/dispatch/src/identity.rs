@@ -14,6 +14,8 @@ use crate::types::Typer;
 const MAX_PAIRS: usize = 200;
 /// Copies in a row that are followed.
 const MAX_COPIES: usize = 8;
+/// Blocks in a row between the reads of an interface's words.
+const MAX_CHAIN: usize = 8;
 
 /// A successful compare and the block that was entered for it.
 pub(crate) struct Compare<'t, 'a> {
@@ -65,7 +67,7 @@ impl<'t, 'a> Compare<'t, 'a> {
         }
         if let [Def { at, expr: Expr::Load(m), .. }] = others.as_slice()
             && *at != ENTRY
-            && self.block(*at) == Some(self.to)
+            && self.block(*at).is_some_and(|b| dominates(self.t.idom(), self.to, b))
         {
             return self.loaded_behind(tab, *at, m);
         }
@@ -117,6 +119,11 @@ impl<'t, 'a> Compare<'t, 'a> {
         if tabs.is_empty() || data.is_empty() || seen.len() > MAX_PAIRS {
             return false;
         }
+        if let ([t], [d]) = (tabs.as_slice(), data.as_slice())
+            && self.read_on_one_way(t, d)
+        {
+            return true;
+        }
         let Some(pairs) = self.partners(&tabs, &data) else {
             // A word that was copied alone: it was the same where it was copied.
             if let [Def { at, expr: Expr::Copy(from), .. }] = data.as_slice()
@@ -146,6 +153,22 @@ impl<'t, 'a> Compare<'t, 'a> {
                 (ts, ds) => self.aligned(ts.unwrap_or_else(|| vec![t]), ds.unwrap_or_else(|| vec![d]), seen),
             }
         })
+    }
+
+    /// Both words are read before the compare, in different blocks of which the one leads only to the other. That both are on every way
+    /// to the compare makes them of one run.
+    fn read_on_one_way(&self, t: &Def, d: &Def) -> bool {
+        let (Expr::Load(a), Expr::Load(b)) = (t.expr, d.expr) else { return false };
+        let before = |x: &Def| {
+            let (Some(x), Some(compare)) = (self.block(x.at), self.block(self.at)) else { return false };
+            dominates(self.t.idom(), x, compare)
+        };
+        t.at != ENTRY
+            && d.at != ENTRY
+            && before(t)
+            && before(d)
+            && self.block(t.at) != self.block(d.at)
+            && self.adjacent(t.at, &a, d.at, &b)
     }
 
     /// Pairs by block; None: not each has exactly one.
@@ -240,7 +263,7 @@ impl<'t, 'a> Compare<'t, 'a> {
         out
     }
 
-    /// The instructions from `i` to before `k`, where only one way leads: in one block, or over the compare's edge.
+    /// The instructions from `i` to before `k`, in the order of execution, where only one way leads from the one to the other.
     fn straight(&self, i: usize, k: usize) -> Option<Vec<usize>> {
         let code = self.t.flow.code;
         let (x, y) = (self.block(i)?, self.block(k)?);
@@ -248,16 +271,31 @@ impl<'t, 'a> Compare<'t, 'a> {
             return (i <= k).then(|| (i..k).collect());
         }
         // The order of addresses is not that of execution.
-        let (i, k) = if x == self.block(self.at)? && y == self.to {
-            (i, k)
-        } else if y == self.block(self.at)? && x == self.to {
-            (k, i)
-        } else {
-            return None;
+        let (i, k, chain) = match self.only_way(x, y) {
+            Some(chain) => (i, k, chain),
+            None => (k, i, self.only_way(y, x)?),
         };
-        let end = code.blocks.get(self.block(i)?)?.end;
-        let first = code.blocks.get(self.to)?.first;
-        Some((i..end).chain(first..k).collect())
+        let last = self.block(k)?;
+        let mut out: Vec<usize> = (i..code.blocks.get(self.block(i)?)?.end).collect();
+        for b in chain {
+            let block = code.blocks.get(b)?;
+            out.extend(block.first..if b == last { k } else { block.end });
+        }
+        Some(out)
+    }
+
+    /// The blocks behind `from` up to `to`, each of which only the one before it enters.
+    fn only_way(&self, from: usize, to: usize) -> Option<Vec<usize>> {
+        let mut chain = vec![to];
+        while chain.len() <= MAX_CHAIN {
+            let [p] = self.t.flow.code.blocks.get(*chain.last()?)?.preds.as_slice() else { return None };
+            if *p == from {
+                chain.reverse();
+                return Some(chain);
+            }
+            chain.push(*p);
+        }
+        None
     }
 
     /// Writes no memory but the frame.

@@ -209,7 +209,7 @@ impl<'a> Typer<'a> {
             let weak = |w: &Word| matches!(w, Word::Scalar | Word::Data(_) | Word::Const(_));
             if bases.iter().all(weak) {
                 let data = bases.iter().any(|w| matches!(w, Word::Data(_)));
-                let compared = if data { self.by_compare(at, loc) } else { None };
+                let compared = if data { self.by_merged_compare(at, loc) } else { None };
                 bases.extend(compared.or_else(|| self.pointer_by_dwarf(at, loc)));
             }
             bases.into_iter().flat_map(|w| self.load_word(at, w, m, depth)).collect()

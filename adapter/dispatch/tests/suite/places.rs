@@ -225,7 +225,8 @@ fn assertions(image: &Image, truth: &[Vec<String>]) -> Found {
         out.all += 1;
         out.found += usize::from(found);
         if !found {
-            out.missing.push(format!("{}:{} {} {} {}", l[1], l[2], l[7], l[5], l[4]));
+            let there: Vec<_> = on.iter().filter_map(|n| sites.get(&(file.clone(), *n))).flatten().collect();
+            out.missing.push(format!("{}:{} {} {} {}; there: {there:?}", l[1], l[2], l[7], l[5], l[4]));
         }
     }
     out

@@ -247,7 +247,9 @@ pub(crate) fn plain(name: &str) -> String {
     if out == "any" {
         out = "interface{}".into();
     }
-    out
+    // Types that are local to a function are numbered: cached·1.
+    let Some((before, number)) = out.rsplit_once('·') else { return out };
+    if number.bytes().all(|b| b.is_ascii_digit()) { before.to_string() } else { out }
 }
 
 /// Prints a row and keeps it for the table.

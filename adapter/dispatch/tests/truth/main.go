@@ -235,6 +235,15 @@ func name(t types.Type) string {
 		return "*" + name(t.Elem())
 	case *types.Slice:
 		return "[]" + name(t.Elem())
+	case *types.Interface:
+		// The linker knows the whole method set, not what was embedded.
+		if t.NumEmbeddeds() > 0 && t.IsMethodSet() {
+			all := make([]*types.Func, t.NumMethods())
+			for i := range all {
+				all[i] = t.Method(i)
+			}
+			return name(types.NewInterfaceType(all, nil).Complete())
+		}
 	}
 	t = unalias(t)
 	text := types.TypeString(t, func(p *types.Package) string { return p.Path() })
