@@ -15,7 +15,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::demo::marked_line;
 use crate::provision::{Provision, path_with};
-use session::{Adapter, Program};
+use session::{Adapter, Crowd, Program};
 use table::Table;
 
 /// Arguments of `cargo xtask bench`.
@@ -90,12 +90,30 @@ fn programs(root: &Path, go: &Path, small: bool) -> anyhow::Result<Vec<Program>>
         binary: shapes,
         nexts: 4,
         call: Some((source, line)),
+        crowd: None,
         arguments: &[],
     }];
+    let source = root.join("tests/programs/crowd/main.go");
+    let crowd = Crowd { parked: marked_line(&source, "parked")?, hit: marked_line(&source, "hit")?, source };
+    all.push(Program {
+        name: "crowd",
+        binary: build(go, &root.join("tests/programs/crowd"), ".", &folder.join("crowd"))?,
+        nexts: 0,
+        call: None,
+        crowd: Some(crowd),
+        arguments: &[],
+    });
     if !small {
         let goroot = go.parent().and_then(Path::parent).context("go lies in GOROOT/bin")?;
         let compile = build(go, &goroot.join("src"), "cmd/compile", &folder.join("compile"))?;
-        all.push(Program { name: "cmd/compile", binary: compile, nexts: 4, call: None, arguments: &["-V"] });
+        all.push(Program {
+            name: "cmd/compile",
+            binary: compile,
+            nexts: 4,
+            call: None,
+            crowd: None,
+            arguments: &["-V"],
+        });
     }
     for program in &all {
         let bytes = std::fs::metadata(&program.binary)?.len();

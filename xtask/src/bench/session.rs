@@ -48,7 +48,20 @@ pub(super) struct Program {
     pub(super) nexts: u32,
     /// File and line of an interface call that leads to `main.Square.Area`.
     pub(super) call: Option<(PathBuf, u64)>,
+    pub(super) crowd: Option<Crowd>,
 }
+
+/// Lines of tests/programs/crowd.
+pub(super) struct Crowd {
+    pub(super) source: PathBuf,
+    /// All goroutines are parked.
+    pub(super) parked: u64,
+    /// In the method that is called `HITS` times.
+    pub(super) hit: u64,
+}
+
+/// How often the program passes the line of the conditional breakpoint.
+const HITS: u32 = 2000;
 
 /// Name and value: milliseconds, or megabytes where the name says so.
 pub(super) type Figures = Vec<(&'static str, f64)>;
@@ -57,6 +70,10 @@ pub(super) const START: &str = "spawn to first stop, ms";
 pub(super) const MEMORY: &str = "memory at first stop, MB";
 pub(super) const NEXT: &str = "next + inspect, ms";
 pub(super) const STEP: &str = "step into interface call, ms";
+pub(super) const OUT: &str = "step out of it, ms";
+pub(super) const CROWD: &str = "10,000 goroutines: next + inspect, ms";
+pub(super) const FALSE: &str = "a hit whose condition is false, ms";
+pub(super) const CONTINUE: &str = "continue to the next hit, ms";
 
 pub(super) fn run(adapter: &Adapter, program: &Program) -> anyhow::Result<Figures> {
     let started = Instant::now();
@@ -78,11 +95,17 @@ pub(super) fn run(adapter: &Adapter, program: &Program) -> anyhow::Result<Figure
         inspect(&mut client, thread)?;
         nexts.push(milliseconds(started.elapsed()));
     }
-    figures.push((NEXT, super::table::median(&mut nexts)));
+    if !nexts.is_empty() {
+        figures.push((NEXT, super::table::median(&mut nexts)));
+    }
     ensure!(top_function(&mut client, thread)? == "main.main", "next left main.main");
 
     if let Some((source, line)) = &program.call {
-        figures.push((STEP, step_into(&mut client, thread, source, *line)?));
+        let (into, out) = step_into_and_out(&mut client, thread, source, *line)?;
+        figures.extend([(STEP, into), (OUT, out)]);
+    }
+    if let Some(crowd) = &program.crowd {
+        figures.extend(in_a_crowd(&mut client, thread, crowd)?);
     }
     client.disconnect()?;
     Ok(figures)
@@ -138,18 +161,76 @@ fn variables(client: &mut Client, parent: &Value) -> anyhow::Result<Vec<Value>> 
     Ok(body["variables"].as_array().cloned().unwrap_or_default())
 }
 
-fn step_into(client: &mut Client, thread: i64, source: &Path, line: u64) -> anyhow::Result<f64> {
-    let breakpoint = json!({ "source": { "path": source }, "breakpoints": [{ "line": line }] });
-    client.request("setBreakpoints", breakpoint)?;
-    client.request("continue", json!({ "threadId": thread }))?;
-    let thread = stopped(client)?;
+fn step_into_and_out(
+    client: &mut Client,
+    thread: i64,
+    source: &Path,
+    line: u64,
+) -> anyhow::Result<(f64, f64)> {
+    let thread = run_to(client, thread, source, line, None)?.0;
     let started = Instant::now();
     client.request("stepIn", json!({ "threadId": thread }))?;
     let thread = stopped(client)?;
-    let elapsed = milliseconds(started.elapsed());
+    let into = milliseconds(started.elapsed());
     let landed = top_function(client, thread)?;
     ensure!(landed == "main.Square.Area", "the step landed in {landed}");
-    Ok(elapsed)
+    let started = Instant::now();
+    client.request("stepOut", json!({ "threadId": thread }))?;
+    let thread = stopped(client)?;
+    let out = milliseconds(started.elapsed());
+    let back = top_function(client, thread)?;
+    ensure!(back != "main.Square.Area", "the step out stayed in {back}");
+    Ok((into, out))
+}
+
+/// Sets the only breakpoint of a file and continues to it; the thread that stopped, and how long it ran.
+fn run_to(
+    client: &mut Client,
+    thread: i64,
+    source: &Path,
+    line: u64,
+    condition: Option<&str>,
+) -> anyhow::Result<(i64, f64)> {
+    let mut breakpoint = json!({ "line": line });
+    if let Some(condition) = condition {
+        breakpoint["condition"] = condition.into();
+    }
+    client.request("setBreakpoints", json!({ "source": { "path": source }, "breakpoints": [breakpoint] }))?;
+    let started = Instant::now();
+    client.request("continue", json!({ "threadId": thread }))?;
+    let thread = stopped(client)?;
+    let elapsed = milliseconds(started.elapsed());
+    let stack = client.request("stackTrace", json!({ "threadId": thread, "startFrame": 0, "levels": 1 }))?;
+    ensure!(
+        stack["stackFrames"][0]["line"] == line,
+        "stopped at {} instead of {line}",
+        stack["stackFrames"][0]
+    );
+    Ok((thread, elapsed))
+}
+
+/// Ten thousand goroutines, and a line that is passed `HITS` times.
+fn in_a_crowd(client: &mut Client, thread: i64, crowd: &Crowd) -> anyhow::Result<Figures> {
+    let source = &crowd.source;
+    let (mut thread, _) = run_to(client, thread, source, crowd.parked, None)?;
+    let started = Instant::now();
+    client.request("next", json!({ "threadId": thread }))?;
+    thread = stopped(client)?;
+    inspect(client, thread)?;
+    let inspected = milliseconds(started.elapsed());
+    (thread, _) = run_to(client, thread, source, crowd.hit, None)?;
+    let mut hits = Vec::new();
+    for _ in 0..10 {
+        let started = Instant::now();
+        client.request("continue", json!({ "threadId": thread }))?;
+        thread = stopped(client)?;
+        hits.push(milliseconds(started.elapsed()));
+    }
+    let last = HITS - 1;
+    let (_, elapsed) = run_to(client, thread, source, crowd.hit, Some(&format!("n == {last}")))?;
+    // The line was passed for 0 to 10 before.
+    let missed = f64::from(last - 11);
+    Ok(vec![(CROWD, inspected), (CONTINUE, super::table::median(&mut hits)), (FALSE, elapsed / missed)])
 }
 
 fn milliseconds(time: Duration) -> f64 {

@@ -41,7 +41,7 @@ impl Table {
 
     pub(super) fn print(mut self) {
         println!(
-            "{:<12} {:<30} {:>26} {:>26} {:>7}",
+            "{:<12} {:<40} {:>26} {:>26} {:>7}",
             "program", "median [min .. max]", "itab-dap", "dlv", "ratio"
         );
         for row in &mut self.rows {
@@ -53,7 +53,7 @@ impl Table {
                 None => String::new(),
             };
             let (ours, theirs) = (spread(ours), spread(theirs));
-            println!("{:<12} {:<30} {ours:>26} {theirs:>26} {ratio:>7.2}{note}", row.program, row.figure);
+            println!("{:<12} {:<40} {ours:>26} {theirs:>26} {ratio:>7.2}{note}", row.program, row.figure);
         }
     }
 }
