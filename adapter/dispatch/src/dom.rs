@@ -225,19 +225,20 @@ fn flags_at_entry<'c>(code: &'c Code, idom: &[Option<usize>], b: usize) -> Optio
 impl Typer<'_> {
     /// What a bare data word points to, when the way to `i` went through a successful compare of its type word.
     pub(crate) fn by_compare(&self, i: usize, loc: Loc) -> Option<Word> {
-        for f in facts(self.flow.code, self.idom(), i) {
-            if f.held != Cond::Eq {
-                continue;
-            }
-            for (word, constant) in [(f.left, f.right), (f.right, f.left)] {
-                let Some(ty) = self.compared(f.at, &constant) else { continue };
-                let Some(tab) = self.place(f.at, &word) else { continue };
-                if crate::identity::Compare::new(self, f.at, f.to).is_of(&tab, i, loc) {
-                    return self.pointee(ty);
-                }
-            }
+        facts(self.flow.code, self.idom(), i).iter().find_map(|f| self.by_fact(f, f.to, i, loc))
+    }
+
+    /// `to`: a block that is only entered when the compare succeeded.
+    fn by_fact(&self, f: &Fact, to: usize, i: usize, loc: Loc) -> Option<Word> {
+        if f.held != Cond::Eq {
+            return None;
         }
-        None
+        [(f.left, f.right), (f.right, f.left)].into_iter().find_map(|(word, constant)| {
+            let ty = self.compared(f.at, &constant)?;
+            let tab = self.place(f.at, &word)?;
+            let same = crate::identity::Compare::new(self, f.at, to).is_of(&tab, i, loc);
+            if same { self.pointee(ty) } else { None }
+        })
     }
 
     /// The same where several ways lead to `i`: on each of them the word is nil, or a compare of its type word succeeded, always with
@@ -282,6 +283,12 @@ impl Typer<'_> {
         }
         block.preds.iter().all(|p| {
             let Some(last) = code.blocks.get(*p).and_then(|x| x.end.checked_sub(1)) else { return false };
+            // The compare may lead here at once. No block is entered for it alone, then.
+            let fact = edge(code, self.idom(), *p, b);
+            if let Some(w) = fact.and_then(|f| self.by_fact(&f, usize::MAX, last, loc)) {
+                types.push(w);
+                return true;
+            }
             match self.flow.defines(last, loc) {
                 Some(Expr::Copy(from)) => self.merged_compare(last, from, seen, types),
                 Some(e) => e == Expr::Imm(0),
