@@ -311,6 +311,8 @@ pub struct CallSite {
     /// Body of `target`, for a step.
     pub body: Option<Body>,
     pub site: Option<Arc<Site>>,
+    /// For a `defer` that is kept in the frame: where its func value is in place.
+    pub deferred_at: Option<u64>,
     /// For callbacks: the call it goes through, as written.
     pub via: Option<String>,
     /// For callbacks: it runs after that call has returned, or on another goroutine.

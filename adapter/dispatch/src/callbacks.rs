@@ -5,8 +5,10 @@ use image::{Shape, TypeId};
 
 use crate::abi::Place;
 use crate::api::Chain;
+use crate::code::{Code, sp_reg};
 use crate::engine::World;
 use crate::interp::{Machine, V};
+use crate::model::{Dst, Flow, Inst, Op, R, Src, Target};
 use crate::resolve;
 use crate::words::{self, Word};
 
@@ -62,7 +64,8 @@ pub(crate) fn runs_elsewhere(callee: &str) -> bool {
 pub(crate) fn of_call<'a>(w: &World<'a>, m: &Machine<'a>, chain: &Chain) -> Vec<Chain> {
     let mut out = Vec::new();
     let callee = chain.body.as_ref().and_then(|b| b.function);
-    let Some(sig) = callee.and_then(|f| w.engine.signature(w.image, f)) else { return out };
+    let Some(callee) = callee else { return out };
+    let Some(sig) = w.engine.signature(w.image, callee) else { return of_words(w, m, callee) };
     for param in &sig.params {
         let Place::Int(n) = param.place else { continue };
         let Some(v) = m.arg(n).filter(|v| v.n >= 4096) else { continue };
@@ -79,6 +82,44 @@ pub(crate) fn of_call<'a>(w: &World<'a>, m: &Machine<'a>, chain: &Chain) -> Vec<
         }
     }
     out
+}
+
+/// The same without a signature: argument words that are an itab, or a func value.
+fn of_words<'a>(w: &World<'a>, m: &Machine<'a>, callee: image::FuncId) -> Vec<Chain> {
+    let mut out = Vec::new();
+    let code = w.image.functions().get(callee).and_then(|f| w.engine.code(w.image, f));
+    let Some(code) = code else { return out };
+    for n in argument_words(w, &code) {
+        let Some(v) = m.arg(n).filter(|v| v.n >= 4096) else { continue };
+        if w.engine.itabs(w.image).get(v.n).is_some() {
+            out.extend(m.arg(n + 1).into_iter().flat_map(|d| methods_of_itab(w, m, v, d)));
+        } else if let Some(code) = m.load(v.n, 8, true)
+            && w.image.functions().at(code.n).is_some_and(|f| f.entry() == code.n)
+        {
+            out.extend(closure_chain(w, m, v));
+        }
+    }
+    out
+}
+
+/// Which integer argument registers a function takes: those that it saves around the growth of its stack. What is in the others is
+/// left over from earlier code.
+fn argument_words(w: &World<'_>, code: &Code) -> Vec<usize> {
+    let name = |t: u64| w.image.functions().at(t).map(|f| f.name().to_string()).unwrap_or_default();
+    let grows =
+        |i: &Inst| matches!(i.flow, Flow::Call(Target::Const(t)) if name(t).starts_with("runtime.morestack"));
+    let Some(end) = code.insts.iter().rposition(grows) else { return Vec::new() };
+    let stored = |i: &Inst| {
+        i.ops.iter().find_map(|op| match op {
+            Op::Mov { dst: Dst::Mem(mem), src: Src::Reg(r), .. } if mem.base == Some(sp_reg(code.arch)) => {
+                Some(*r)
+            }
+            _ => None,
+        })
+    };
+    let saved: Vec<R> = code.insts.iter().take(end).rev().map_while(stored).collect();
+    let args = code.arch.int_args().iter().enumerate();
+    args.filter(|(_, r)| saved.contains(&(r.0 as R))).map(|(n, _)| n).collect()
 }
 
 /// The chain of a func value when it is called with no arguments in registers.

@@ -155,7 +155,7 @@ fn complete(
             conditional: ahead,
             callbacks: Vec::new(),
             reflected: None,
-            defers: false,
+            defers: None,
         });
     }
 }
@@ -406,6 +406,14 @@ fn devirtualised(
     written: Option<&SourceCall>,
 ) {
     let Some(src) = written.filter(|_| c.kind == CallKind::Static) else { return };
+    let inlined = c.body.as_ref().is_some_and(|b| b.inlined);
+    let reason =
+        if inlined { "devirtualised by the compiler and inlined" } else { "devirtualised by the compiler" };
+    if call.guarded {
+        c.kind = CallKind::Closure;
+        c.reason = Some(reason.into());
+        return;
+    }
     let Some(receiver) = src.receiver.as_deref() else { return };
     let pc = call.pc.unwrap_or_else(|| lookup_pc(cx));
     let Some(ty) = receiver_type(w, cx, receiver, pc) else { return };
@@ -418,12 +426,7 @@ fn devirtualised(
     c.interface_name = Some(image::names::short(&t.name));
     c.interface_from = Some("variable");
     c.method = Some(src.name.clone());
-    let inlined = c.body.as_ref().is_some_and(|b| b.inlined);
-    c.reason = Some(if inlined {
-        "devirtualised by the compiler and inlined".into()
-    } else {
-        "devirtualised by the compiler".into()
-    });
+    c.reason = Some(reason.into());
 }
 
 /// The declared type of `a`, `a.b.c`: a variable and struct fields.
@@ -492,7 +495,7 @@ fn rest_of_function(w: &World<'_>, cx: &Context<'_>, out: &mut Vec<CallSite>) {
             conditional: true,
             callbacks: Vec::new(),
             reflected: None,
-            defers: false,
+            defers: None,
         };
         let call = Machine::of_site(k, site);
         let mut c = build(w, &a, &hit, &call, written.get(k).and_then(Option::as_ref));

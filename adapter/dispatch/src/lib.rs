@@ -22,6 +22,7 @@ mod engine;
 mod exec;
 mod flow;
 mod identity;
+mod interleaved;
 mod interp;
 mod itabs;
 mod matching;

@@ -5,6 +5,7 @@ use machine::NoMemory;
 
 use crate::api::{CallKind, Placement, Site, SiteKind, SourceText};
 use crate::engine::{Analysis, Engine, World};
+use crate::model::{Mem, Op};
 use crate::names;
 use crate::predict::{Line, Outcome, Prediction, starts_function};
 use crate::source::{Form, Prefix, SourceCall};
@@ -22,6 +23,8 @@ pub(crate) struct Machine {
     /// Index in the prediction's hits; None: not ahead any more.
     pub(crate) hit: Option<usize>,
     pub(crate) inlined: bool,
+    /// The side of a call of a func value on which a profile says that it runs: `if f == double { double(n) } else { f(n) }`.
+    pub(crate) guarded: bool,
     /// A direct call of a function literal.
     pub(crate) literal: bool,
     /// The receiver's variable, by DWARF.
@@ -38,6 +41,7 @@ impl Machine {
             starts: None,
             hit: None,
             inlined: false,
+            guarded: false,
             literal: false,
             receiver: site.receiver.clone(),
         }
@@ -100,12 +104,41 @@ pub(crate) fn machine_calls(w: &World<'_>, a: &Analysis, on_line: &[usize], p: &
             starts: None,
             hit: Some(i),
             inlined: true,
+            guarded: false,
             literal: is_literal(name),
             receiver: None,
         });
     }
+    guards(w, a, p, &mut out);
     out.sort_by_key(|m| m.pc);
     out
+}
+
+/// A func value's call that a profile made direct: the line compares its code with the constant address of the function that is called
+/// or inlined. The indirect call of the other side gives way to it.
+fn guards(w: &World<'_>, a: &Analysis, p: &Prediction, out: &mut Vec<Machine>) {
+    let passed = |m: &Machine| m.kind == SiteKind::Closure && m.hit.is_none();
+    let [other] = positions(out, passed)[..] else { return };
+    let before = out.get(other).and_then(|m| m.pc).unwrap_or(0);
+    let compared =
+        |entry: u64| {
+            a.code.insts.iter().filter(|i| i.addr < before).any(|i| {
+                i.ops.iter().any(|op| matches!(op, Op::Lea { mem, .. } if *mem == Mem::absolute(entry)))
+            })
+        };
+    let entry =
+        |m: &Machine| match (m.kind, m.hit.and_then(|h| p.hits.get(h)).and_then(|h| h.inlined.as_ref())) {
+            (_, Some((name, _))) => w.image.functions().by_name(name).first().map(|f| f.entry()),
+            (SiteKind::Static { target }, None) if m.starts.is_none() && m.hit.is_some() => Some(target),
+            _ => None,
+        };
+    let direct = positions(out, |m| entry(m).is_some_and(compared));
+    if let [one] = direct[..]
+        && let Some(m) = out.get_mut(one)
+    {
+        (m.guarded, m.name, m.literal) = (true, None, false);
+        out.remove(other);
+    }
 }
 
 /// The name of a function literal, not of a wrapper or a loop's body.
@@ -295,11 +328,12 @@ fn unnamed(machine: &[Machine], source: &[&SourceCall], out: &mut [Option<usize>
         .filter(|(i, m)| {
             out.get(*i).copied().flatten().is_none()
                 && m.starts.is_none()
-                && !m.inlined
-                && matches!(
-                    m.kind,
-                    SiteKind::Closure | SiteKind::Constant { .. } | SiteKind::Dictionary { .. }
-                )
+                && (m.guarded
+                    || !m.inlined
+                        && matches!(
+                            m.kind,
+                            SiteKind::Closure | SiteKind::Constant { .. } | SiteKind::Dictionary { .. }
+                        ))
         })
         .map(|(i, _)| i)
         .collect();

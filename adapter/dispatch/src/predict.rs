@@ -59,8 +59,8 @@ pub(crate) struct Hit {
     pub(crate) callbacks: Vec<Chain>,
     /// Of `reflect.Value.Call`: what that calls, and what that rests on.
     pub(crate) reflected: Option<(Outcome, Stale)>,
-    /// An open-coded `defer`, which has no call.
-    pub(crate) defers: bool,
+    /// An open-coded `defer`, which has no call: the pc at which its func value is in place.
+    pub(crate) defers: Option<u64>,
 }
 
 #[derive(Default)]
@@ -287,9 +287,13 @@ impl<'a> Predictor<'a> {
             p.itabs.insert(p.pc, v);
         }
         let bits = self.stores_defer_bits(&p.m, inst).then(|| self.defer_bits(&p.m)).flatten();
+        let slot = self.stores_defer_slot(&p.m, inst);
         let step = p.m.step(inst, constant);
         if bits.is_some() {
-            self.open_coded(p, bits);
+            self.open_coded(p, bits, inst.end());
+        }
+        if let Some(slot) = slot {
+            self.slot_filled(p, slot, inst.end());
         }
         match step {
             Step::Next => p.pc = inst.end(),
@@ -419,6 +423,17 @@ impl<'a> Predictor<'a> {
         })
     }
 
+    /// The instruction writes a func value's slot of an open-coded defer.
+    fn stores_defer_slot(&self, m: &Machine<'a>, inst: &Inst) -> Option<u64> {
+        let slots = &self.defers.as_ref()?.slots;
+        inst.ops.iter().find_map(|op| match op {
+            Op::Mov { dst: Dst::Mem(mem), size: 8, .. } => {
+                m.address(mem).map(|a| a.n).filter(|a| slots.contains(a))
+            }
+            _ => None,
+        })
+    }
+
     fn inlined(&self, p: &mut Path<'a>, stack: &[InlineFrame]) {
         let Some(f) = self.line.inlined(stack) else { return };
         p.events.push(Hit {
@@ -431,7 +446,7 @@ impl<'a> Predictor<'a> {
             conditional: p.m.branches.by_call(),
             callbacks: Vec::new(),
             reflected: None,
-            defers: false,
+            defers: None,
         });
     }
 

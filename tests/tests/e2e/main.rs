@@ -28,3 +28,4 @@ mod signals;
 mod stepping;
 mod support;
 mod traces;
+mod zoo;

@@ -197,8 +197,9 @@ pub(super) fn open_coded(
     let mut add = Vec::new();
     let left = |s: &SourceCall| s.prefix == Some(Prefix::Defer) && out.iter().all(|c| c.span != Some(s.span));
     // They are told apart by their order alone: if one is missing, none is named.
-    let all = p.hits.iter().filter(|h| h.defers).count() == source.iter().filter(|s| left(s)).count();
-    let mut hits = p.hits.iter().filter(|h| h.defers && all);
+    let all =
+        p.hits.iter().filter(|h| h.defers.is_some()).count() == source.iter().filter(|s| left(s)).count();
+    let mut hits = p.hits.iter().filter(|h| h.defers.is_some() && all);
     for (i, s) in source.iter().enumerate().filter(|(_, s)| left(s)) {
         let mut c = CallSite {
             kind: CallKind::Defer,
@@ -216,6 +217,7 @@ pub(super) fn open_coded(
             Some((hit, Outcome::Known(chain))) => {
                 c.certainty = if hit.stale.any() { Certainty::Stale } else { Certainty::Certain };
                 c.conditional = hit.conditional;
+                c.deferred_at = hit.defers;
                 c.reason = None;
                 known(w, &mut c, &Hit { target: None, ..hit.clone() }, chain, None);
                 c.reason.get_or_insert_with(|| "runs when the function returns".into());

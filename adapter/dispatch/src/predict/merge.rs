@@ -10,7 +10,7 @@ pub(super) fn merge(paths: Vec<(Vec<Hit>, End)>) -> Prediction {
         (Some(s), _) => (*s, String::new(), 0),
         (None, Some((name, _))) => (usize::MAX, name.clone(), nth),
         // An open-coded defer, by its func value.
-        (None, None) if h.defers => (usize::MAX - 1, h.target.unwrap_or(0).to_string(), 0),
+        (None, None) if h.defers.is_some() => (usize::MAX - 1, h.target.unwrap_or(0).to_string(), 0),
         _ => (usize::MAX, String::new(), nth),
     };
     let mut index: FxHashMap<(usize, String, usize), usize> = FxHashMap::default();

@@ -26,7 +26,7 @@ impl<'a> Predictor<'a> {
             conditional: fixed && p.m.branches.by_call(),
             callbacks: Vec::new(),
             reflected: None,
-            defers: false,
+            defers: None,
         };
         let starts = match site.kind {
             SiteKind::Static { target } => {
@@ -41,7 +41,7 @@ impl<'a> Predictor<'a> {
             let Some(first) = chains.next() else { return };
             hit.stale |= first.stale;
             // What this very line defers before its end isn't in the list yet.
-            if p.events.iter().any(|e| e.defers || self.is_start(e)) {
+            if p.events.iter().any(|e| e.defers.is_some() || self.is_start(e)) {
                 hit.stale |= Stale::CALL;
             }
             hit.outcome = Outcome::Known(Box::new(first));
@@ -92,12 +92,28 @@ impl<'a> Predictor<'a> {
         Some((outcome, stale))
     }
 
-    /// An open-coded `defer`: its bit has just been set, its func value lies in the slot of that bit.
-    pub(super) fn open_coded(&self, p: &mut Path<'a>, before: Option<V>) {
+    /// An open-coded `defer`: its bit has just been set, its func value lies in the slot of that bit. `after`: the
+    /// next instruction.
+    pub(super) fn open_coded(&self, p: &mut Path<'a>, before: Option<V>, after: u64) {
         let Some(slots) = self.defers.as_ref() else { return };
         let (Some(old), Some(new)) = (before, p.m.load(slots.bits, 1, false)) else { return };
         let set = new.n & !old.n;
         let Some(fv) = slots.slot(set).and_then(|at| p.m.load(at, 8, false)) else { return };
+        self.deferred_value(p, fv, after);
+    }
+
+    /// The same where the bit is never seen set, because nothing can panic until the deferred call is made.
+    pub(super) fn slot_filled(&self, p: &mut Path<'a>, slot: u64, after: u64) {
+        if let Some(fv) = p.m.load(slot, 8, false).filter(|fv| fv.n != 0) {
+            self.deferred_value(p, fv, after);
+        }
+    }
+
+    fn deferred_value(&self, p: &mut Path<'a>, fv: V, after: u64) {
+        if let Some(known) = p.events.iter_mut().find(|e| e.defers.is_some() && e.target == Some(fv.n)) {
+            known.defers = Some(after);
+            return;
+        }
         let Some(chain) = callbacks::closure_chain(&self.w, &p.m, fv) else { return };
         let stale = p.m.branches | fv.stale | chain.stale;
         p.events.push(Hit {
@@ -113,7 +129,7 @@ impl<'a> Predictor<'a> {
             conditional: false,
             callbacks: Vec::new(),
             reflected: None,
-            defers: true,
+            defers: Some(after),
         });
     }
 
@@ -203,7 +219,7 @@ impl<'a> Predictor<'a> {
             conditional: false,
             callbacks: Vec::new(),
             reflected: None,
-            defers: false,
+            defers: None,
         });
     }
 }

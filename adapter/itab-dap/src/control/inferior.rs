@@ -31,8 +31,9 @@ pub(crate) struct Inferior {
     /// Registers read so far at this stop.
     threads: Vec<ThreadState>,
     all_threads_read: bool,
-    /// The thread whose breakpoint hit was reported and whose instruction there has not run yet.
-    at_breakpoint: Option<Tid>,
+    /// Threads at a breakpoint that must not hit again: the hit was reported, or they were stopped there by a step. The instruction there
+    /// has not run yet. The latest is the last.
+    at_breakpoint: Vec<(Tid, u64)>,
     /// Signals that stopped a thread and are delivered with the next resume.
     signals: Vec<(Tid, Signal)>,
     table: AddressTable,
@@ -51,7 +52,7 @@ impl Inferior {
             memory,
             threads: Vec::new(),
             all_threads_read: false,
-            at_breakpoint: None,
+            at_breakpoint: Vec::new(),
             signals: Vec::new(),
             table: AddressTable::default(),
         }
@@ -189,14 +190,15 @@ impl Inferior {
 
     // ---- running
 
-    /// A thread's breakpoint hit was taken note of: it is stepped over before the next resume.
-    pub(crate) fn note_hit(&mut self, tid: Tid) {
-        self.at_breakpoint = Some(tid);
+    /// A thread's hit of the breakpoint at `addr` was taken note of: it is stepped over before the next resume.
+    pub(crate) fn note_hit(&mut self, tid: Tid, addr: u64) {
+        self.at_breakpoint.retain(|(t, _)| *t != tid);
+        self.at_breakpoint.push((tid, addr));
     }
 
-    /// The thread whose hit was taken note of and that has not been resumed since.
+    /// The thread whose hit was the last that was taken note of, unless it was resumed since.
     pub(crate) fn at_breakpoint(&self) -> Option<Tid> {
-        self.at_breakpoint
+        self.at_breakpoint.last().map(|(t, _)| *t)
     }
 
     /// A signal stopped a thread; it is delivered with the next resume.
@@ -212,24 +214,25 @@ impl Inferior {
 
     /// Lets everything run. `from` is the thread that the user looked at: a breakpoint set at its pc meanwhile does not hit at once.
     pub(crate) fn resume(&mut self, from: Option<Tid>) -> Result<(), TargetError> {
+        if let Some(tid) = from.filter(|_| self.at_breakpoint.is_empty()) {
+            let pc = self.read_thread(tid).map(|t| t.regs.pc()).unwrap_or(0);
+            if self.target.has_breakpoint(pc) {
+                self.note_hit(tid, pc);
+            }
+        }
         if !self.backlog.is_empty() {
             // An event of the last run is not handled yet; it decides. The session takes it from the backlog.
             self.forget_stop();
             return Ok(());
         }
         self.settle()?;
-        let over = match (self.at_breakpoint.take(), from) {
-            (Some(t), _) => Some(t),
-            (None, Some(t)) => {
-                let pc = self.read_thread(t).map(|t| t.regs.pc()).unwrap_or(0);
-                self.target.has_breakpoint(pc).then_some(t)
+        while let Some((tid, addr)) = self.at_breakpoint.last().copied() {
+            // It may have been moved since, or ended.
+            if self.read_thread(tid).map(|t| t.regs.pc()).ok() != Some(addr) {
+                self.at_breakpoint.pop();
+            } else if self.step_instruction(tid)? {
+                return Ok(());
             }
-            (None, None) => None,
-        };
-        if let Some(tid) = over
-            && self.step_instruction(tid)?
-        {
-            return Ok(());
         }
         self.forget_stop();
         // All at once: a signal kept for a later resume would reach its thread at a hit that is not reported yet. A fault goes first:
@@ -240,19 +243,22 @@ impl Inferior {
         self.target.resume(&Plan { threads, run_others: true })
     }
 
-    /// Executes one instruction of `tid`, a breakpoint under it lifted. True if another event came instead (it is in the backlog).
+    /// Executes one instruction of `tid`, a breakpoint under it lifted. True if another event came instead (it is in the backlog); then
+    /// the instruction may not have run, and what is known of the thread's hit stays.
     pub(crate) fn step_instruction(&mut self, tid: Tid) -> Result<bool, TargetError> {
         self.settle()?;
         let r = self.target.step_over(tid, STEP_DEADLINE)?;
         self.forget_stop();
-        self.at_breakpoint = None;
         self.signals.extend(r.pending);
         match r.instead {
             Some(e) => {
                 self.backlog.push_back(e);
                 Ok(true)
             }
-            None => Ok(false),
+            None => {
+                self.at_breakpoint.retain(|(t, _)| *t != tid);
+                Ok(false)
+            }
         }
     }
 

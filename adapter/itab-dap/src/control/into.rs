@@ -47,13 +47,20 @@ impl Start<'_> {
             // An open-coded defer: only after the statement it is known what it deferred.
             (_, CallKind::Defer, _) => {
                 let before = pending(self.process, self.origin.goid, self.origin.frame_offset);
-                let made = |t: Temporary| match t.meaning {
-                    Meaning::Arrived => {
-                        Temporary { meaning: Meaning::DeferMade { before: before.clone() }, ..t }
+                let made = Meaning::DeferMade { before, body: call.body.clone() };
+                match call.deferred_at {
+                    Some(addr) => {
+                        out.temporaries.push(Temporary { addr, accept: here, meaning: made });
+                        // Up to there the statement lasts, whatever lines the compiler has moved into it.
+                        let lines = self.lines(cache, false).into_iter();
+                        let ahead = lines.filter(|t| !(self.origin.pc..=addr).contains(&t.addr));
+                        out.temporaries.extend(ahead.map(left));
                     }
-                    _ => t,
-                };
-                out.temporaries.extend(self.lines(cache, false).into_iter().map(made));
+                    None => {
+                        let lines = self.lines(cache, false).into_iter();
+                        out.temporaries.extend(lines.map(|t| Temporary { meaning: made.clone(), ..t }));
+                    }
+                }
                 out.temporaries.extend(self.callers(false).into_iter().map(left));
                 return Ok(out);
             }
@@ -69,10 +76,41 @@ impl Start<'_> {
             }
             _ => return Err(call.reason.clone().unwrap_or_else(|| "this call can't be entered".into())),
         }
-        let leave =
-            self.lines(cache, false).into_iter().chain(self.callers(false)).chain(self.deferred(false));
-        out.temporaries.extend(leave.map(left));
+        let to = call.call_pc.or(body.map(|b| b.stop_pc)).unwrap_or(self.origin.pc);
+        out.temporaries.extend(self.leaves(cache, call, to));
+        out.temporaries.extend(self.callers(false).into_iter().map(left));
+        for t in self.deferred(false) {
+            // A panic comes before the return at which the call was to be made.
+            let chosen = body.filter(|b| call.kind == CallKind::Deferred && b.stop_pc == t.addr);
+            out.temporaries
+                .push(chosen.map_or_else(|| left(t.clone()), |b| arrival(b, t.addr, t.accept.clone(), what)));
+        }
         Ok(out)
+    }
+
+    /// Where the line is left before `to`, the place of the call.
+    fn leaves(&self, cache: &mut RowCache, call: &CallSite, to: u64) -> Vec<Temporary> {
+        let rows = self.lines(cache, false).into_iter();
+        rows.filter(|t| !self.is_on_the_way(t.addr, call, to)).map(left).collect()
+    }
+
+    /// A row of another line that leaves nothing: one of the lines over which the call's own expression extends, or instructions that the
+    /// compiler has moved into this line.
+    fn is_on_the_way(&self, row: u64, call: &CallSite, to: u64) -> bool {
+        let functions = self.process.image.functions();
+        if self.origin.function.is_none() || functions.at(row).map(|f| f.id()) != self.origin.function {
+            return false;
+        }
+        let stack = functions.inline_stack(row);
+        let at = stack.iter().rev().nth(self.depth);
+        let within =
+            |span: dispatch::Span| at.is_some_and(|at| (span.line..=span.end_line).contains(&at.line));
+        if call.span.is_some_and(within) && at.is_some_and(|at| *at.file == *self.origin.file) {
+            return true;
+        }
+        let here = functions.inline_stack(self.origin.pc).len().checked_sub(self.depth + 1);
+        (self.origin.pc..to).contains(&row)
+            && here.is_some_and(|d| self.engine.comes_back(self.process.image, row, self.origin.pc, d))
     }
 }
 

@@ -34,6 +34,21 @@ pub(crate) struct Landing {
     pub(crate) deferred: Option<u64>,
 }
 
+impl Landing {
+    /// A deferred call of which only the body is known.
+    pub(crate) fn of_deferred(body: &dispatch::Body) -> Landing {
+        Landing {
+            stop_pc: body.stop_pc,
+            return_pc: None,
+            reached: Reached::Deferred,
+            body: body.name.clone(),
+            remark: None,
+            folded: Shown::of(body),
+            deferred: None,
+        }
+    }
+}
+
 /// Runtime functions that take a func value and run it later, with the way they do.
 const STARTERS: &[(&str, Reached)] = &[
     ("runtime.newproc", Reached::InNewGoroutine),

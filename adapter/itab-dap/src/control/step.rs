@@ -73,8 +73,9 @@ pub(crate) enum Meaning {
     Call { index: usize },
     /// The line was left without the call that was asked for.
     LineLeft,
-    /// The `defer` statement is over: the newest deferred call of the frame that is none of these is the one that was asked for.
-    DeferMade { before: Vec<u64> },
+    /// The `defer` statement is over: the newest deferred call of the frame that is none of these is the one that was asked for. Where
+    /// the compiler keeps no record of it, it is the one that leads to `body`.
+    DeferMade { before: Vec<u64>, body: Option<dispatch::Body> },
 }
 
 /// How a body without instructions of its own is shown: as the function whose wrapper is all that is left of it.

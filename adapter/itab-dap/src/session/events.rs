@@ -92,7 +92,7 @@ impl Session {
 
     fn on_breakpoint(&mut self, tid: Tid, addr: u64) {
         let Some(inf) = self.inferior.as_mut() else { return };
-        inf.note_hit(tid);
+        inf.note_hit(tid, addr);
         self.begin_trace_hit();
         let Some(inf) = self.inferior.as_mut() else { return };
         let owners = inf.owners(addr);

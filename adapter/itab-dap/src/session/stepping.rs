@@ -217,10 +217,10 @@ impl Session {
                 self.folded = folded.map(|shown| (frame.pc, shown));
                 Progress::Finished(Reported::step(goid).described(description))
             }
-            Meaning::DeferMade { before } => self.defer_made(tid, frame, &before),
+            Meaning::DeferMade { before, body } => self.defer_made(tid, frame, &before, body.as_ref()),
             Meaning::LineLeft => {
-                self.tell_line_left(frame);
-                Progress::Finished(Reported::step(goid))
+                let text = self.tell_line_left(frame);
+                Progress::Finished(Reported { text, ..Reported::step(goid) })
             }
             Meaning::Call { index } => {
                 self.enter_call(tid, frame, index);
@@ -230,7 +230,13 @@ impl Session {
     }
 
     /// The `defer` statement that the step is for is over: its call is the one that has become pending. Waits for it.
-    fn defer_made(&mut self, tid: Tid, frame: &Frame, before: &[u64]) -> Progress {
+    fn defer_made(
+        &mut self,
+        tid: Tid,
+        frame: &Frame,
+        before: &[u64],
+        body: Option<&dispatch::Body>,
+    ) -> Progress {
         let (Some(inf), Some(step)) = (self.inferior.as_ref(), self.step.as_ref()) else {
             return Progress::GoOn;
         };
@@ -239,6 +245,7 @@ impl Session {
         let landed = made.into_iter().find(|f| !before.contains(f)).ok_or("nothing was deferred".to_string());
         let thread = process.threads.iter().find(|t| t.tid == tid.0).ok_or("the thread is gone".to_string());
         let landed = landed.and_then(|f| deferred(&inf.engine, &process, &thread?.regs, f));
+        let landed = landed.or_else(|why| body.map(Landing::of_deferred).ok_or(why));
         let what = match &step.kind {
             StepKind::Into { what, .. } => what.clone(),
             _ => "defer".into(),

@@ -21,8 +21,8 @@ impl Session {
         self.tell_unreached(&format!("the program exited with status {code}"));
     }
 
-    /// The line was left.
-    pub(in crate::session) fn tell_line_left(&mut self, frame: &Frame) {
+    /// The line was left. The same text for the stop, as not every client shows the console.
+    pub(in crate::session) fn tell_line_left(&mut self, frame: &Frame) -> Option<String> {
         let here = self.step.as_ref().is_some_and(|s| s.origin.frame_offset == frame.frame_offset);
         let panic = frame.goid.and_then(|g| self.panics_of(g).into_iter().next());
         let why = match panic {
@@ -35,12 +35,13 @@ impl Session {
             _ if here => "the line was left without making it".to_string(),
             _ => "the function was left without making it".to_string(),
         };
-        self.tell_unreached(&why);
+        self.tell_unreached(&why)
     }
 
-    fn tell_unreached(&self, why: &str) {
-        if let Some(StepKind::Into { what, .. }) = self.step.as_ref().map(|s| &s.kind) {
-            self.console(&format!("The step into the call ({what}) ended before its body: {why}."));
-        }
+    fn tell_unreached(&self, why: &str) -> Option<String> {
+        let Some(StepKind::Into { what, .. }) = self.step.as_ref().map(|s| &s.kind) else { return None };
+        let text = format!("The step into the call ({what}) ended before its body: {why}.");
+        self.console(&text);
+        Some(text)
     }
 }

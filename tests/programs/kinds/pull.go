@@ -1,0 +1,25 @@
+//go:build go1.23
+
+package main
+
+import "iter"
+
+//go:noinline
+func count(yield func(int) bool) {
+	for i := 0; i < 3; i++ {
+		if !yield(i) { // @yield
+			return
+		}
+	}
+}
+
+//go:noinline
+func coroutines() (sum int) {
+	next, stop := iter.Pull(count) // into: main.count
+	v, _ := next()                 // @next1
+	sum += v                       // @after1
+	v, _ = next()                  // @next2
+	sum += v                       // @after2
+	stop()                         // @stop
+	return sum
+}
