@@ -2,7 +2,7 @@
 //!
 //! Resolved with the registers of the call itself, so the answer is a fact, not a prediction. Reads only.
 
-use dispatch::{Body, CallSite, Certainty, Chain, Engine, Site, SiteKind, State};
+use dispatch::{Body, CallKind, CallSite, Certainty, Chain, Engine, Site, SiteKind, State};
 use golang::Process;
 use machine::{MemoryExt, Regs};
 
@@ -89,6 +89,10 @@ pub(crate) fn certain_landing(
     site: &Site,
     chosen: Option<&CallSite>,
 ) -> Option<Landing> {
+    // What reflection calls is asked for, not the function that does it.
+    if chosen.is_some_and(|c| c.kind == CallKind::Reflect) {
+        return None;
+    }
     let return_pc = return_pc(site)?;
     let SiteKind::Static { target } = site.kind else {
         let certain = |c: &&CallSite| {
