@@ -139,7 +139,11 @@ impl<'a> Typer<'a> {
             Expr::Imm(v) => std::iter::once(Word::Const(v as u64)).collect(),
             Expr::Sp(off) => std::iter::once(Word::Frame(off)).collect(),
             Expr::Add(l, n) => {
-                let base = self.types_at(d.at, l, depth);
+                let mut base = self.types_at(d.at, l, depth);
+                if self.cyclic.get() {
+                    // A walk through an array in the frame: where it ends isn't known, and behind it are other variables.
+                    base.retain(|w| !matches!(w, Word::Frame(_)));
+                }
                 base.into_iter().filter_map(|w| words::add(self.image, w, n)).collect()
             }
             Expr::Index { base, index, scale, disp } => self.indexed(d.at, base, index, scale, disp, depth),
