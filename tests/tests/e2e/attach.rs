@@ -111,6 +111,34 @@ fn the_program_goes_on_however_the_session_ends() {
     }
 }
 
+/// `waitFor`: the session answers while it waits, and holds the program when it comes.
+#[test]
+fn a_program_that_is_not_there_yet() {
+    let fixture = debug("spin");
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = folder.path().join("awaited");
+    std::fs::copy(&fixture.binary, &own).expect("a copy");
+    let mut client = e2e::Client::start();
+    client.ok("initialize", json!({"clientID": "itab-e2e", "adapterID": "itab"}));
+    let seq = client.send("attach", json!({"waitFor": own.display().to_string()}));
+    client.wait_for_output("console", "Waiting for a process");
+    client.refused("attach", json!({"processId": 1}));
+    client.ok("threads", json!({}));
+    let mut child = Command::new(&own).stdout(Stdio::null()).spawn().expect("the program starts");
+    client.event("initialized");
+    client.answer(seq).expect("an attach");
+    client.ok("disconnect", json!({"terminateDebuggee": true}));
+    client.finish();
+    let _ = child.wait();
+    // Nobody comes.
+    let mut client = e2e::Client::start();
+    client.ok("initialize", json!({"clientID": "itab-e2e", "adapterID": "itab"}));
+    let seq = client.send("attach", json!({"waitFor": "/nowhere/at/all"}));
+    client.ok("disconnect", json!({}));
+    assert!(client.answer(seq).is_err());
+    client.finish();
+}
+
 #[test]
 fn it_can_be_ended_on_request() {
     let fixture = debug("spin");

@@ -105,6 +105,10 @@ fn delves_console_commands() {
     assert!(text("dlv x 0x10").is_err() && text("dlv nosuch").is_err());
     let list = text("dlv target list").expect("a list");
     assert!(list.starts_with('*') && list.contains(&fixture.binary.display().to_string()), "{list}");
+    // Delve's `call` assigns too; what runs the program is refused with a way out.
+    assert_eq!(text("call i8 = 5").as_deref(), Ok("5"));
+    let failure = text("call use(1)").expect_err("a call");
+    assert!(failure.message.contains("calling use"), "{failure:?}");
     assert!(session.scope("Registers").is_some());
     session.client.end();
 }

@@ -40,7 +40,7 @@ pub struct AttachConfig {
     #[serde(deserialize_with = "value::pid", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PidSchema", extend("default" = "${command:pickProcess}"))]
     pub process_id: Option<i32>,
-    /// Wait for a process whose name begins with this, instead of `processId`. Not yet.
+    /// Instead of `processId`: wait for a process whose command line, or whose program's file name, begins with this.
     #[serde(deserialize_with = "value::opt_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub wait_for: Option<String>,
@@ -77,22 +77,25 @@ impl AttachConfig {
         Ok(config)
     }
 
+    /// What the command of the process to wait for begins with.
+    pub fn awaited(&self) -> Option<&str> {
+        self.wait_for.as_deref().filter(|name| !name.is_empty())
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
-        let waits = self.wait_for.as_deref().is_some_and(|name| !name.is_empty());
+        let waits = self.awaited().is_some();
         match (self.mode, self.process_id, waits) {
             (AttachMode::Remote, ..) => Err(ConfigError::Conflict(
                 "\"mode\": \"remote\" is not yet supported for attach: use \"local\"".into(),
             )),
-            (_, Some(_), true) => {
+            (_, Some(1..), true) => {
                 Err(ConfigError::Conflict("\"processId\" and \"waitFor\" can't be given together".into()))
             }
-            (_, None, true) => {
-                Err(ConfigError::Conflict("\"waitFor\" is not yet supported: give \"processId\"".into()))
-            }
-            (_, None | Some(0), false) => {
-                Err(ConfigError::Missing { attribute: "processId", help: "the id of a running Go process" })
-            }
-            (_, Some(_), false) => Ok(()),
+            (_, None | Some(0), false) => Err(ConfigError::Missing {
+                attribute: "processId",
+                help: "the id of a running Go process (or give \"waitFor\", the beginning of its command)",
+            }),
+            (_, Some(_), false) | (_, _, true) => Ok(()),
         }
     }
 }

@@ -115,7 +115,8 @@ fn what_is_missing_or_contradicts_is_refused() {
     let attach = |v: Value| AttachConfig::parse(&v).unwrap_err().to_string();
     assert!(attach(json!({})).contains("\"processId\" attribute is missing"));
     assert!(attach(json!({ "processId": 1, "waitFor": "x" })).contains("together"));
-    assert!(attach(json!({ "waitFor": "x" })).contains("not yet"));
+    let waits = AttachConfig::parse(&json!({ "waitFor": "x", "processId": 0 })).unwrap();
+    assert_eq!(waits.awaited(), Some("x"));
     assert!(attach(json!({ "mode": "remote" })).contains("remote"));
 }
 

@@ -127,6 +127,8 @@ impl Session {
             Place::Whole => Detail::Whole,
             Place::Watch | Place::Other => Detail::Row,
         };
+        // Delve's word for statements that may run the program: `call x = y` assigns, `call f(x)` says what is not there yet.
+        let text = text.trim_start().strip_prefix("call ").map_or(text, str::trim_start);
         if place.is_console() {
             let assigned =
                 self.look(Some(handle), cancel, detail, |look| eval::assignment(&look.scope, text))?;

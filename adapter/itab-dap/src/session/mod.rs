@@ -3,6 +3,7 @@
 //! Running is a state, not a call: the loop never waits for the program. Each request declares when it may run (`route.rs`); the
 //! loop enforces that. Must never block on the client (the writer queues) nor on the program (its events arrive on a channel).
 
+mod attach;
 mod calls;
 mod events;
 mod exceptions;
@@ -81,6 +82,8 @@ pub(crate) struct Client {
 /// Work that other threads hand back to the session.
 pub(crate) enum Task {
     BuildLine(String),
+    /// The process that an attach waits for; none: the wait was cancelled.
+    Appeared(Option<i32>),
     Built(Result<crate::build::Built, crate::build::BuildError>),
 }
 

@@ -1,4 +1,4 @@
-//! Getting a program: launch (exec, debug, test), attach, and what a failed start says.
+//! Getting a program: launch (exec, debug, test), and what a failed start says.
 
 use std::{
     path::{Path, PathBuf},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Events of the program that may wait for the session: output readers block when it is slow, so memory stays bounded.
-const EVENT_QUEUE: usize = 256;
+pub(super) const EVENT_QUEUE: usize = 256;
 
 /// How long a cancelled build may take to end: it is interrupted first, then killed.
 const BUILD_END: std::time::Duration = std::time::Duration::from_secs(4);
@@ -41,8 +41,10 @@ pub(super) struct Launching {
     pub(super) config: Option<LaunchConfig>,
     pub(super) restart: Option<Restarting>,
     responder: Option<Responder<rq::Launch>>,
-    /// Raised to stop the build.
-    cancel: Option<CancelToken>,
+    /// Raised to stop the build, or the wait for a process.
+    pub(super) cancel: Option<CancelToken>,
+    /// An attach to a process that does not run yet.
+    pub(super) waiting: Option<(AttachConfig, Responder<rq::Attach>)>,
     /// The thread that builds.
     builder: Option<thread::JoinHandle<()>>,
     /// The build's result; its binary is deleted when this is dropped.
@@ -177,6 +179,7 @@ impl Session {
                     ..Default::default()
                 });
             }
+            Task::Appeared(pid) => self.on_appeared(pid),
             Task::Built(Ok(built)) if self.launch.restart.is_some() => self.restart_with(Some(built)),
             Task::Built(Err(e)) if self.launch.restart.is_some() => self.restart_failed(e.to_string()),
             Task::Built(Ok(built)) => {
@@ -206,6 +209,10 @@ impl Session {
         }
         if let Some(r) = self.launch.restart.take() {
             r.responder.answer(Err(Refused::Cancelled.into()));
+        }
+        if let Some((_, r)) = self.launch.waiting.take() {
+            self.launch.started = false;
+            r.answer(Err(Refused::Cancelled.into()));
         }
     }
 
@@ -289,49 +296,8 @@ impl Session {
         }
     }
 
-    // ---- attach
-
-    pub(super) fn on_attach(&mut self, arguments: &serde_json::Value, responder: Responder<rq::Attach>) {
-        if self.launch.started {
-            return responder.answer(Err(Refused::AlreadyStarted.into()));
-        }
-        let result =
-            AttachConfig::parse(arguments).map_err(|e| e.to_string()).and_then(|c| self.try_attach(&c));
-        match result {
-            Ok(()) => responder.answer(Ok(())),
-            Err(why) => responder.answer(Err(Refused::Attach(why).into())),
-        }
-    }
-
-    fn try_attach(&mut self, config: &AttachConfig) -> Result<(), String> {
-        for n in &config.not_yet {
-            self.console(&n.to_string());
-        }
-        self.take_common_settings(&config.common);
-        let pid = config.process_id.ok_or("processId is missing")?;
-        let program = match &config.program {
-            Some(p) => PathBuf::from(p),
-            None => PathBuf::from(format!("/proc/{pid}/exe")),
-        };
-        if !Path::new(&format!("/proc/{pid}")).exists() {
-            return Err(format!("there is no process {pid}"));
-        }
-        let image = Arc::new(Image::open(&program).map_err(|e| e.to_string())?);
-        let (tx, rx) = bounded(EVENT_QUEUE);
-        let target = target::attach(pid, &backend(&config.common.backend)?, tx).map_err(|e| e.to_string())?;
-        self.adopt(target, rx, image, true)?;
-        self.attached = true;
-        self.launch.started = true;
-        self.event(t::CapabilitiesEvent { capabilities: super::lifecycle::attach_capabilities() });
-        if !self.client.as_delve {
-            self.tell_of_process("attach");
-        }
-        self.event(t::InitializedEvent {});
-        Ok(())
-    }
-
     /// The stopped process becomes the session's program.
-    fn adopt(
+    pub(super) fn adopt(
         &mut self,
         target: Box<dyn target::Target>,
         events: crossbeam_channel::Receiver<target::Event>,
@@ -364,7 +330,7 @@ fn absolute(program: &Path) -> Result<PathBuf, String> {
     std::path::absolute(program).map_err(|e| format!("{}: {e}", program.display()))
 }
 
-fn backend(b: &BackendConfig) -> Result<BackendChoice, String> {
+pub(super) fn backend(b: &BackendConfig) -> Result<BackendChoice, String> {
     match b.kind {
         BackendKind::Auto => Ok(BackendChoice::Auto),
         BackendKind::Gdbserver => Ok(BackendChoice::Gdbserver(b.path.as_ref().map(PathBuf::from))),
