@@ -9,8 +9,9 @@ use crate::{Process, Value, bytes, fields, pointee, string_header, word};
 
 /// Longest message that is read.
 const MAX_MESSAGE: usize = 64 << 10;
-/// Types within types that are searched for one that can't be compared.
+/// Types within types that are searched for one that can't be compared: levels, and all together.
 const MAX_DEPTH: usize = 16;
+const MAX_PARTS: usize = 10_000;
 
 /// A type assertion that failed, as `runtime.TypeAssertionError` has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -165,21 +166,27 @@ impl Conversion {
 /// The part of a type that has no `==`: its path in the type (`.list`, `[...]`), empty for the type itself, and its type. None: values
 /// of the type can be compared, or the type can't be read.
 pub fn uncomparable_part(p: &Process<'_>, ty: TypeId) -> Option<(String, TypeId)> {
-    part_without_equality(p, ty, 0)
+    part_without_equality(p, ty, 0, &mut 0)
 }
 
-fn part_without_equality(p: &Process<'_>, ty: TypeId, depth: usize) -> Option<(String, TypeId)> {
-    if depth > MAX_DEPTH {
+fn part_without_equality(
+    p: &Process<'_>,
+    ty: TypeId,
+    depth: usize,
+    parts: &mut usize,
+) -> Option<(String, TypeId)> {
+    *parts += 1;
+    if depth > MAX_DEPTH || *parts > MAX_PARTS {
         return None;
     }
     let t = p.type_of(ty).ok()?;
     match &t.shape {
         Shape::Struct { fields } => fields.iter().find_map(|f| {
-            let (path, part) = part_without_equality(p, f.ty, depth + 1)?;
+            let (path, part) = part_without_equality(p, f.ty, depth + 1, parts)?;
             Some((format!(".{}{path}", f.name), part))
         }),
         Shape::Array { elem, .. } => {
-            let (path, part) = part_without_equality(p, *elem, depth + 1)?;
+            let (path, part) = part_without_equality(p, *elem, depth + 1, parts)?;
             Some((format!("[...]{path}"), part))
         }
         _ => matches!(t.kind, Kind::Slice | Kind::Map | Kind::Func).then(|| (String::new(), ty)),

@@ -1,5 +1,7 @@
 //! Panics in the source's words, recovered panics, failed assertions, and the conditions of exception filters.
 
+use std::collections::BTreeMap;
+
 use e2e::fixture::{self, Fixture, Mode};
 use e2e::session::Stop;
 use e2e::{Session, go};
@@ -261,6 +263,46 @@ fn failed_assertions_of_the_newest() {
     for mode in [Mode::Debug, Mode::Optimised, Mode::Stripped] {
         failed_assertions(newest, mode);
     }
+}
+
+/// Every failure of a program that counts its own is a stop, once, and nothing else is.
+#[track_caller]
+fn as_often_as_the_program_says(minor: u32, mode: Mode) {
+    let Some(toolchain) = toolchain(minor) else { return };
+    let fixture = fixture::build("asserted", &toolchain, mode);
+    let (mut session, _) = begin(&fixture, "auto", "2", json!({"filters": ["failed-assertion"]}));
+    let mut seen: BTreeMap<i64, usize> = BTreeMap::new();
+    loop {
+        let event = session.client.event_of(&["stopped", "exited"]);
+        if event["event"] == json!("exited") {
+            break;
+        }
+        let thread = event["body"]["threadId"].as_i64().unwrap_or(0);
+        *seen.entry(session.place(thread).1).or_default() += 1;
+        session.client.ok("continue", json!({"threadId": thread}));
+    }
+    session.client.end();
+    // `count SITE TYPE OK N`
+    let mut expected: BTreeMap<i64, usize> = BTreeMap::new();
+    for line in session.client.output("stdout").lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let ["count", site, .., "false", n] = words.as_slice() {
+            *expected.entry(fixture.line(&format!("site {site}"))).or_default() +=
+                n.parse::<usize>().unwrap();
+        }
+    }
+    assert_eq!(expected.len(), 6, "{expected:?}");
+    assert_eq!(seen, expected, "{}", fixture.title());
+}
+
+#[test]
+fn failed_assertions_are_stops_as_often_as_they_fail() {
+    for minor in [21, 24, go::newest().minor()] {
+        for mode in [Mode::Debug, Mode::Optimised] {
+            as_often_as_the_program_says(minor, mode);
+        }
+    }
+    as_often_as_the_program_says(go::newest().minor(), Mode::Stripped);
 }
 
 /// Stops in the deferred function that called recover, and says where the panic was raised.

@@ -1,8 +1,8 @@
 //! The stop filter for failed type assertions: where they are watched, and what is said of one that fails.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
-use dispatch::{AssertForm, AssertProbe, AssertSite, Found};
+use dispatch::{AssertForm, AssertProbe, AssertSite, Found, SourceText};
 use golang::{Conversion, Process};
 use image::FuncId;
 use target::Tid;
@@ -36,6 +36,16 @@ impl Session {
             ));
         }
         self.exceptions.assertions = found;
+        let files = near.iter().filter_map(|id| image.functions().get(*id)).map(|f| f.file());
+        let files: HashSet<Arc<str>> = files.filter(|f| !f.starts_with('<')).collect();
+        let missing = files.iter().filter(|f| self.sources.source(f).is_none()).count();
+        if missing > 0 {
+            self.console(&format!(
+                "failed-assertion: {missing} of {} source files can't be read; in their code only assertions that panic are watched, \
+                 v, ok := x.(T) can't be told from the cases of a type switch (substitutePath names the sources).",
+                files.len()
+            ));
+        }
     }
 
     /// A watched assertion is about to be made.
