@@ -273,6 +273,9 @@ pub struct Common {
     pub trace: String,
 }
 
+/// What `trace` means in configurations for VS Code's Go extension: how much it logs.
+const GO_LOG_LEVELS: &[&str] = &["verbose", "trace", "log", "info", "warn", "error"];
+
 /// The default is written as the name that a user would write.
 fn backend_default<S: serde::Serializer>(backend: &BackendConfig, s: S) -> Result<S::Ok, S::Error> {
     match backend.path {
@@ -314,6 +317,9 @@ impl Common {
         let mut common: Common = read(arguments)?;
         if common.stack_trace_depth == 0 {
             common.stack_trace_depth = Common::default().stack_trace_depth;
+        }
+        if GO_LOG_LEVELS.contains(&common.trace.as_str()) {
+            common.trace.clear();
         }
         Ok(common)
     }

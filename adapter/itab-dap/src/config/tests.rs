@@ -130,6 +130,25 @@ fn unknown_attributes_are_ignored_and_idle_ones_are_named() {
     assert!(config.not_yet[0].to_string().contains("not yet supported"));
 }
 
+/// A configuration that VS Code's Go extension made, as it arrives: nothing in it is refused or starts anything.
+#[test]
+fn configurations_of_the_go_extension() {
+    let config = launch(json!({
+        "name": "Launch Package", "type": "go", "request": "launch", "mode": "debug", "program": "/w/cmd",
+        "__buildDir": "/w/cmd", "__configurationTarget": 5, "__sessionId": "x", "debugAdapter": "dlv-dap",
+        "dlvFlags": ["--check-go-version=false"], "apiVersion": 2, "asRoot": false, "console": "internalConsole",
+        "dlvLoadConfig": { "followPointers": true, "maxVariableRecurse": 1, "maxStringLen": 64 },
+        "envFile": "${workspaceFolder}/.env", "env": { "A": "b" }, "host": "127.0.0.1", "port": 38697,
+        "packagePathToGoModPathMap": { "/w/cmd": "/w" }, "showLog": true, "logOutput": "dap", "trace": "verbose",
+        "hideSystemGoroutines": true, "goroutineFilters": "", "showPprofLabels": [], "substitutePath": [],
+        "buildFlags": "", "args": [], "cwd": "/w/cmd", "output": "", "stackTraceDepth": 50, "backend": "default",
+    }));
+    assert!(config.not_yet.is_empty(), "{:?}", config.not_yet);
+    assert_eq!(config.common.trace, "");
+    assert!(config.common.hide_system_goroutines);
+    assert_eq!(launch(json!({ "program": "x", "trace": "io.Writer.Write" })).common.trace, "io.Writer.Write");
+}
+
 #[test]
 fn own_attributes() {
     let config =
