@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     /// The full product of back ends, Go versions and build modes, not the short matrix
     #[arg(long)]
     full: bool,
-    /// Also drive a real VS Code in a headless browser (Node.js, Chromium; downloads code-server once, 800 MB)
+    /// Also drive a real VS Code in a headless browser (Node.js, Chromium; downloads code-server once, 800 MB), and Neovim
     #[arg(long)]
     editors: bool,
     /// Install nothing; say what is missing
@@ -133,14 +133,26 @@ fn extension(root: &Path, tools: &Tools, adapter: &Path, offline: bool, report: 
     report.command(name, &mut npm(&["test"]));
 }
 
-/// A user's session in real editors. What is missing is the last line of the script's output.
+/// A user's session in real editors, with the README's configuration.
 fn editors(root: &Path, tools: &Tools, adapter: &Path, offline: bool, report: &mut Report) {
-    let name = "VS Code";
-    let Some(node) = on_path("node").filter(|_| on_path("npm").is_some()) else {
-        return report.add(name, Outcome::absent("Node.js and npm"));
+    let environment = |mut command: Command| {
+        command.env("PATH", &tools.path).env("ITAB_DAP", adapter).env("GOTOOLCHAIN", "local");
+        command
     };
-    let mut command = Command::new(node);
-    command.arg(root.join("vscode-extension/test/editor/vscode.mjs")).args(offline.then_some("--offline"));
-    command.env("PATH", &tools.path).env("ITAB_DAP", adapter).env("GOTOOLCHAIN", "local");
-    report.script(name, &mut command);
+    match on_path("node").filter(|_| on_path("npm").is_some()) {
+        Some(node) => {
+            let mut command = environment(Command::new(node));
+            let script = root.join("vscode-extension/test/editor/vscode.mjs");
+            report.script("VS Code", command.arg(script).args(offline.then_some("--offline")));
+        }
+        None => report.add("VS Code", Outcome::absent("Node.js and npm")),
+    }
+    match on_path("nvim") {
+        Some(nvim) => {
+            let mut command = environment(Command::new(nvim));
+            let script = root.join("tests/editors/neovim.lua");
+            report.script("Neovim", command.args(["--clean", "--headless", "-l"]).arg(script));
+        }
+        None => report.add("Neovim", Outcome::absent("nvim (0.10 or newer)")),
+    }
 }

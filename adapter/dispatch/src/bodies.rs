@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::api::Body;
 use crate::engine::{Engine, World};
-use crate::{names, resolve, tables, typegraph};
+use crate::{names, resolve, tables};
 
 /// Interfaces embedded in each other's implementations that are looked at.
 const MAX_EMBEDDED: usize = 32;
@@ -79,9 +79,8 @@ impl Engine {
         if wanted.is_empty() {
             return Vec::new();
         }
-        let itabs: Vec<Itab> = self.itabs(image).iter().cloned().collect();
         let mut out: Vec<(u8, NamedInterface)> = Vec::new();
-        for rtype in typegraph::all(image, mem, &itabs) {
+        for rtype in self.descriptors(image).iter().copied() {
             let Ok(t) = image.type_of(TypeId::Runtime(rtype), mem) else { continue };
             if t.kind != Kind::Interface || !t.named {
                 continue;

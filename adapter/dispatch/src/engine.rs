@@ -36,6 +36,7 @@ pub struct Engine {
     codes: Mutex<FxHashMap<u64, Option<Arc<Code>>>>,
     analyses: Mutex<FxHashMap<u64, Option<Arc<Analysis>>>>,
     itabs: OnceLock<StaticItabs>,
+    descriptors: OnceLock<Vec<u64>>,
     pub(crate) sources: crate::source::Cache,
     pub(crate) shared: crate::types::Shared,
     /// Facts about the program's runtime.
@@ -77,6 +78,11 @@ impl Engine {
 
     pub(crate) fn itabs(&self, image: &Image) -> &StaticItabs {
         self.itabs.get_or_init(|| StaticItabs::new(image))
+    }
+
+    /// All type descriptors of the file, sorted: they don't change while the program runs.
+    pub(crate) fn descriptors(&self, image: &Image) -> &[u64] {
+        self.descriptors.get_or_init(|| crate::typegraph::of_file(self, image))
     }
 
     /// The operations of a source line that can panic, in source order; nothing where there is no source.

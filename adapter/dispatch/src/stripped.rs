@@ -10,7 +10,6 @@ use crate::classify;
 use crate::engine::Engine;
 use crate::flow::{Flowed, Loc};
 use crate::model::{Flow, R, Target};
-use crate::typegraph;
 use crate::types::{Set, Signature, Typer};
 
 /// Functions up (callers) or down (callees) that are looked at.
@@ -25,9 +24,8 @@ const MAX_TEXT: usize = 512 << 20;
 pub(crate) type MethodTable = FxHashMap<u64, (TypeId, TypeId)>;
 
 pub(crate) fn method_table(engine: &Engine, image: &Image) -> MethodTable {
-    let itabs: Vec<image::Itab> = engine.itabs(image).iter().cloned().collect();
     let mut out = MethodTable::default();
-    for t in typegraph::all(image, image, &itabs) {
+    for t in engine.descriptors(image).iter().copied() {
         for m in image.methods_of(t, image).unwrap_or_default() {
             // An interface's entry that isn't the method itself is a wrapper with a pointer for its receiver.
             if let (Some(code), Some(ty)) = (m.tfn, m.ty) {
@@ -40,9 +38,10 @@ pub(crate) fn method_table(engine: &Engine, image: &Image) -> MethodTable {
 
 /// Named types by full name.
 pub(crate) fn type_names(engine: &Engine, image: &Image) -> FxHashMap<String, TypeId> {
-    let itabs: Vec<image::Itab> = engine.itabs(image).iter().cloned().collect();
-    typegraph::all(image, image, &itabs)
-        .into_iter()
+    engine
+        .descriptors(image)
+        .iter()
+        .copied()
         .filter_map(|t| {
             let ty = image.type_of(TypeId::Runtime(t), image).ok()?;
             ty.named.then(|| (ty.name.to_string(), TypeId::Runtime(t)))

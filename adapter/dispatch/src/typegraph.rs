@@ -6,16 +6,37 @@ use image::{Image, Kind, Shape, TypeId};
 use machine::{Memory, MemoryExt};
 use rustc_hash::FxHashSet;
 
+use crate::Engine;
+
 /// Descriptors that are looked at.
 const MAX_TYPES: usize = 400_000;
 
-/// Addresses of all descriptors found, sorted.
-pub(crate) fn all(image: &Image, mem: &dyn Memory, itabs: &[image::Itab]) -> Vec<u64> {
+/// Addresses of all descriptors found, sorted: the file's, and what the itabs that the program made add to them.
+pub(crate) fn all(engine: &Engine, image: &Image, mem: &dyn Memory, made: &[image::Itab]) -> Vec<u64> {
+    let known = engine.descriptors(image);
+    let added = reachable(image, mem, known, made.iter().flat_map(|i| [i.inter, i.typ]).collect());
+    let mut out = known.to_vec();
+    if !added.is_empty() {
+        out.extend(added);
+        out.sort_unstable();
+    }
+    out
+}
+
+/// The descriptors of the file, sorted.
+pub(crate) fn of_file(engine: &Engine, image: &Image) -> Vec<u64> {
+    let itabs = engine.itabs(image).iter().flat_map(|i| [i.inter, i.typ]);
+    let mut out: Vec<u64> =
+        reachable(image, image, &[], listed(image).into_iter().chain(itabs).collect()).into_iter().collect();
+    out.sort_unstable();
+    out
+}
+
+/// What can be reached from `work` without the `known` ones, which are sorted and reach nothing else.
+fn reachable(image: &Image, mem: &dyn Memory, known: &[u64], mut work: Vec<u64>) -> FxHashSet<u64> {
     let mut seen: FxHashSet<u64> = FxHashSet::default();
-    let mut work: Vec<u64> = listed(image);
-    work.extend(itabs.iter().flat_map(|i| [i.inter, i.typ]));
     while let Some(t) = work.pop() {
-        if seen.len() >= MAX_TYPES || !seen.insert(t) {
+        if seen.len() >= MAX_TYPES || known.binary_search(&t).is_ok() || !seen.insert(t) {
             continue;
         }
         let Ok(ty) = image.type_of(TypeId::Runtime(t), mem) else {
@@ -52,9 +73,7 @@ pub(crate) fn all(image: &Image, mem: &dyn Memory, itabs: &[image::Itab]) -> Vec
             }));
         }
     }
-    let mut out: Vec<u64> = seen.into_iter().collect();
-    out.sort_unstable();
-    out
+    seen
 }
 
 /// abi.Type.PtrToThis.
@@ -119,10 +138,9 @@ fn descriptor_size(image: &Image, t: u64) -> Option<u64> {
     Some(base + extra + methods)
 }
 
-impl crate::Engine {
+impl Engine {
     /// Every type of the file that has a descriptor and can be found, by address.
     pub fn all_types(&self, image: &Image) -> Vec<TypeId> {
-        let itabs: Vec<image::Itab> = self.itabs(image).iter().cloned().collect();
-        all(image, image, &itabs).into_iter().map(TypeId::Runtime).collect()
+        self.descriptors(image).iter().map(|t| TypeId::Runtime(*t)).collect()
     }
 }

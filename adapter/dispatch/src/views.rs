@@ -129,13 +129,12 @@ impl Engine {
 
     /// Handles of all types with this name, full (`example.com/x.T`) or short (`x.T`): those that debug information lacks too.
     pub fn types_named(&self, image: &Image, mem: &dyn Memory, name: &str) -> Vec<TypeId> {
-        let mut known = tables::all(image, mem).unwrap_or_default();
-        known.extend(self.itabs(image).iter().cloned());
+        let made = tables::all(image, mem).unwrap_or_default();
         let named = |t: &u64| {
             let ty = image.type_of(TypeId::Runtime(*t), mem).ok()?;
             (*ty.name == *name || short(&ty) == name).then(|| image.type_from_runtime(*t))
         };
-        typegraph::all(image, mem, &known).iter().filter_map(named).collect()
+        typegraph::all(self, image, mem, &made).iter().filter_map(named).collect()
     }
 
     /// Types whose method sets have all methods of `interface`; with `near` also those that miss one.
@@ -163,10 +162,8 @@ impl Engine {
         let inter = ty.runtime;
         let with_itab: FxHashSet<u64> =
             itabs.iter().filter(|i| Some(i.inter) == inter && !i.negative).map(|i| i.typ).collect();
-        let mut known = itabs.clone();
-        known.extend(self.itabs(image).iter().cloned());
         let mut out = Vec::new();
-        let types = typegraph::all(image, mem, &known);
+        let types = typegraph::all(self, image, mem, &itabs);
         let mut sets = MethodSets { image, mem, sets: FxHashMap::default() };
         for t in types {
             let Ok(concrete) = image.type_of(TypeId::Runtime(t), mem) else { continue };

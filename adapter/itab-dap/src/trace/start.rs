@@ -137,13 +137,18 @@ impl Session {
                 .flat_map(|(_, addrs)| addrs)
                 .filter_map(|a| functions.at(a).map(|f| f.id()))
                 .collect(),
-            // Code of a package may be inlined anywhere; that of the main module only into itself.
-            None if request.package.is_some() => functions.iter().map(|f| f.id()).collect(),
-            None => functions
-                .iter()
-                .filter(|f| request.takes_package(image, &f.package()))
-                .map(|f| f.id())
-                .collect(),
+            None => {
+                let own = functions.iter().filter(|f| request.takes_package(image, &f.package()));
+                let mut ids: Vec<FuncId> = own.map(|f| f.id()).collect();
+                // Code of a package may be inlined anywhere; that of the main module only into itself.
+                if request.package.is_some() {
+                    let of_it = |name: &str| {
+                        request.takes_package(image, &image::names::package_of(&image::names::unescape(name)))
+                    };
+                    ids.extend(functions.inlined_copies(&of_it).into_iter().map(|copy| copy.function));
+                }
+                ids
+            }
         };
         ids.sort_unstable();
         ids.dedup();
