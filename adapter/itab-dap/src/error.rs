@@ -26,6 +26,8 @@ pub(crate) enum Refused {
     Threads(String),
     StackTrace(String),
     Evaluate(String),
+    /// The same where nothing else would show it: a value that is copied, a context that nobody knows.
+    EvaluateShown(String),
     SetVariable(String),
     /// A handle of an earlier stop.
     Stale(&'static str, i64),
@@ -87,6 +89,7 @@ impl Refused {
             Refused::Threads(s) => (2003, format!("Unable to list goroutines: {s}"), false),
             Refused::StackTrace(s) => (2004, format!("Unable to produce stack trace: {s}"), false),
             Refused::Evaluate(s) => (2009, format!("Unable to evaluate expression: {s}"), false),
+            Refused::EvaluateShown(s) => (2009, format!("Unable to evaluate expression: {s}"), true),
             Refused::SetVariable(s) => (2012, format!("Unable to set variable: {s}"), false),
             Refused::Stale(what, n) => {
                 (2008, format!("{what} {n} belongs to an earlier stop; ask again for the present one"), false)

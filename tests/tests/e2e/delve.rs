@@ -109,6 +109,11 @@ fn delves_console_commands() {
     assert_eq!(text("call i8 = 5").as_deref(), Ok("5"));
     let failure = text("call use(1)").expect_err("a call");
     assert!(failure.message.contains("calling use"), "{failure:?}");
+    // Where an editor shows nothing of a failure, the user is told.
+    for (context, shown) in [("watch", false), ("hover", false), ("clipboard", true), ("variables", true)] {
+        let failure = session.eval_in("nosuch", context).expect_err("no such variable");
+        assert_eq!((failure.id, failure.show_user), (2009, shown), "{context}");
+    }
     assert!(session.scope("Registers").is_some());
     session.client.end();
 }

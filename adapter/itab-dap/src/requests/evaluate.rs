@@ -38,6 +38,11 @@ impl Place {
         }
     }
 
+    /// Editors show nothing of a failure here by themselves.
+    fn is_silent(self) -> bool {
+        matches!(self, Place::Bare | Place::Whole | Place::Other)
+    }
+
     fn is_console(self) -> bool {
         matches!(self, Place::Console | Place::Bare)
     }
@@ -70,7 +75,10 @@ impl Session {
         match refused {
             Some(e) => r.answer(Err(e.into())),
             None => {
-                let body = self.evaluate(&a, place, cancel);
+                let body = self.evaluate(&a, place, cancel).map_err(|why| match why {
+                    Refused::Evaluate(text) if place.is_silent() => Refused::EvaluateShown(text),
+                    other => other,
+                });
                 r.answer(body.map_err(Into::into));
             }
         }
