@@ -65,6 +65,10 @@ pub(crate) fn of_call<'a>(w: &World<'a>, m: &Machine<'a>, chain: &Chain) -> Vec<
     let mut out = Vec::new();
     let callee = chain.body.as_ref().and_then(|b| b.function);
     let Some(callee) = callee else { return out };
+    if w.image.functions().get(callee).is_some_and(|f| crate::coroutine::is_resume(f.name())) {
+        let next = m.reg(m.arch.context().0 as u8);
+        return next.and_then(|next| crate::coroutine::resumed(w, m, next)).into_iter().collect();
+    }
     let Some(sig) = w.engine.signature(w.image, callee) else { return of_words(w, m, callee) };
     for param in &sig.params {
         let Place::Int(n) = param.place else { continue };

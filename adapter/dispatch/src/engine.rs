@@ -76,6 +76,10 @@ impl Engine {
         Engine::default()
     }
 
+    pub(crate) fn made(&self) -> &golang::MadeTypes {
+        &self.made
+    }
+
     pub(crate) fn itabs(&self, image: &Image) -> &StaticItabs {
         self.itabs.get_or_init(|| StaticItabs::new(image))
     }

@@ -16,6 +16,7 @@ mod calls;
 mod captures;
 mod classify;
 mod code;
+mod coroutine;
 mod decode;
 mod dom;
 mod engine;

@@ -16,10 +16,10 @@ func count(yield func(int) bool) {
 //go:noinline
 func coroutines() (sum int) {
 	next, stop := iter.Pull(count) // into: main.count
-	v, _ := next()                 // @next1
+	v, _ := next()                 // into: main.count // @next1
 	sum += v                       // @after1
-	v, _ = next()                  // @next2
+	v, _ = next()                  // into: main.count // @next2
 	sum += v                       // @after2
-	stop()                         // @stop
+	stop()                         // into: main.count
 	return sum
 }

@@ -27,5 +27,6 @@ mod servers;
 mod signals;
 mod stepping;
 mod support;
+mod through;
 mod traces;
 mod zoo;

@@ -141,7 +141,11 @@ pub(super) fn callback_rows(
             }),
             state: State::Known,
             certainty: if chain.stale.any() { Certainty::Stale } else { via.certainty },
-            reason: Some(format!("called back by {}", src.callee)),
+            reason: Some(if crate::coroutine::is_resume(&callee) {
+                format!("resumed by {}", src.callee)
+            } else {
+                format!("called back by {}", src.callee)
+            }),
             target: chain.links.iter().rev().find(|l| l.role == Role::Body).cloned(),
             chain: chain.links.clone(),
             body: Some(body.clone()),

@@ -55,6 +55,11 @@ impl RowCache {
     }
 }
 
+/// Go code that cgo writes: its file is never there.
+pub(crate) fn is_generated(file: &str) -> bool {
+    file.ends_with("_cgo_gotypes.go")
+}
+
 fn is_range_body(f: &Function<'_>) -> bool {
     f.name().rsplit("-range").next().is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
@@ -183,7 +188,8 @@ impl Start<'_> {
             if out && frame.frame_offset >= self.origin.group.1 {
                 continue;
             }
-            if frame.wrapper || frame.runtime || self.is_between_range_body_and_function(frame) {
+            let foreign = frame.line == 0 || is_generated(&frame.file);
+            if frame.wrapper || frame.runtime || foreign || self.is_between_range_body_and_function(frame) {
                 continue;
             }
             let meaning = match callee.function {

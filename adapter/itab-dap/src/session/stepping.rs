@@ -345,7 +345,7 @@ impl Session {
     fn is_skipped(&self, process: &golang::Process<'_>, pc: u64) -> bool {
         let Some(f) = process.image.functions().at(pc) else { return true };
         let package = f.package();
-        is_runtime(&package) || self.settings.skips(&package)
+        is_runtime(&package) || is_generated(&f.file()) || self.settings.skips(&package)
     }
 
     /// Results of the function that just returned, while they are still in registers.
