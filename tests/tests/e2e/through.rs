@@ -2,7 +2,7 @@
 
 use e2e::fixture::{self, Mode};
 use e2e::{Session, go, skip};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{backends, built, has_c_compiler, launch};
 
@@ -94,37 +94,19 @@ fn callbacks_of_c() {
     if !has_c_compiler() {
         return;
     }
-    for mode in MODES {
-        let fixture = fixture::build("cgo", &go::newest(), mode);
-        let path = fixture.path();
-        for backend in backends() {
-            let mut session =
-                Session::launch(&launch(&fixture, backend), &[(&path, &[fixture.line("callback")])]);
-            let thread = session.stopped().thread;
-            session.set_breakpoints(&path, &[]);
-            let stop = step_into(&mut session, thread, "sizer.Size");
-            if mode == Mode::Debug {
-                assert_eq!(session.place(stop.thread).0, "main.(*Thing).Size", "{backend}");
-                session.step("stepOut", thread);
-                assert_eq!(session.place(thread), ("main.goCallback".to_owned(), fixture.line("callback")));
-            }
-            session.client.end();
-            let mut session =
-                Session::launch(&launch(&fixture, backend), &[(&path, &[fixture.line("callback")])]);
-            let thread = session.stopped().thread;
-            session.set_breakpoints(&path, &[]);
-            let mut seen: Vec<Value> = Vec::new();
-            for _ in 0..4 {
-                let stop = session.step("stepOut", thread);
-                let frames = session.frames(stop.thread);
-                seen.push(frames[0]["name"].clone());
-                assert!(frames[0]["source"]["path"].is_string(), "{mode:?} {backend}: {seen:?}");
-                if frames[0]["name"] == json!("main.main") {
-                    break;
-                }
-            }
-            assert_eq!(seen.last(), Some(&json!("main.main")), "{mode:?} {backend}: {seen:?}");
-            session.client.end();
-        }
+    let fixture = fixture::build("cgo", &go::newest(), Mode::Debug);
+    let path = fixture.path();
+    for backend in backends() {
+        let mut session =
+            Session::launch(&launch(&fixture, backend), &[(&path, &[fixture.line("callback")])]);
+        let thread = session.stopped().thread;
+        session.set_breakpoints(&path, &[]);
+        step_into(&mut session, thread, "sizer.Size");
+        assert_eq!(session.place(thread).0, "main.(*Thing).Size", "{backend}");
+        session.step("stepOut", thread);
+        assert_eq!(session.place(thread), ("main.goCallback".to_owned(), fixture.line("callback")));
+        session.step("stepOut", thread);
+        assert_eq!(session.place(thread), ("main.main".to_owned(), fixture.line("call")), "{backend}");
+        session.client.end();
     }
 }

@@ -9,7 +9,7 @@ use target::{NotChanged, Tid};
 use super::{Session, stop::Reported};
 use crate::control::{
     landing::{Landing, Reached, certain_landing, deferred, landing, reflected},
-    plan::{Start, goroutine_end},
+    plan::{Start, goroutine_end, is_generated},
     results::results_after_return,
     step::{Accept, Meaning, Origin, Shown, Step, StepKind, Temporary, pending},
     table::Owner,
