@@ -218,10 +218,15 @@ export class Editor {
     await this.page.locator(`.quick-input-list ${ROW}[aria-label^="${title}"]`).first().click();
   }
 
-  /** Rows of the list that asks the user something. */
-  async picks() {
-    await this.page.locator(`.quick-input-list ${ROW}`).first().waitFor();
-    return (await this.page.locator(`.quick-input-list ${ROW}`).allInnerTexts()).map((t) => t.replaceAll(/\s+/g, " "));
+  /** Rows of the list that asks the user something, once one is what is waited for: the list of commands may still be there. */
+  async picks(pattern) {
+    let rows = [];
+    await until(`${pattern} in a list`, async () => {
+      const texts = await this.page.locator(`.quick-input-list ${ROW}`).allInnerTexts();
+      rows = texts.map((text) => text.replaceAll(/\s+/g, " "));
+      return rows.some((row) => pattern.test(row));
+    });
+    return rows;
   }
 
   async pick(pattern) {

@@ -93,7 +93,7 @@ async function session() {
   });
   await step("the dispatch table, and a step into a row", async () => {
     await editor.command("itab: Show Dispatch Table of the Stopped Line");
-    const picks = await editor.picks();
+    const picks = await editor.picks(/s\.Area/);
     assert.equal(picks.length, 3, picks.join("\n"));
     assert.match(picks[1], /s\.Area.*main\.Square\.Area.*\(value receiver\).*main\.go:28/);
     await editor.pick("s.Area");
