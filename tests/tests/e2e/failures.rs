@@ -206,6 +206,30 @@ fn unrecovered() {
     }
 }
 
+/// Without its source a call through an interface still has interface and method; the rest is the runtime's message.
+#[test]
+fn without_source() {
+    let fixture = built("failures", Mode::Trimpath);
+    for (how, wanted) in [
+        ("fetch", "the main.Store is nil, calling Get: runtime error: invalid memory address"),
+        ("typednil", "the main.Store holds a nil pointer, calling Get: value method main.Memory.Get"),
+        ("int", "interface conversion: interface {} is string, not int"),
+        ("index", "runtime error: index out of range [5] with length 2"),
+    ] {
+        let (mut session, _) = begin(&fixture, "auto", how, json!({"filters": ["unrecovered-panic"]}));
+        let stop = session.stopped();
+        let text = stop.body["text"].as_str().unwrap_or_default();
+        assert!(text.starts_with(wanted), "{how}: {text}");
+        session.client.end();
+    }
+    let (mut session, _) = begin(&fixture, "auto", "int", json!({"filters": ["failed-assertion"]}));
+    let stop = session.stopped();
+    assert_eq!(session.place(stop.thread), ("main.mustBeInt".to_owned(), fixture.line("mustint")));
+    let console = session.client.output("console");
+    assert!(console.contains("source files can't be read"), "{console}");
+    session.client.end();
+}
+
 const MAY: [Expected<'static>; 4] = [
     (
         "maysquare",

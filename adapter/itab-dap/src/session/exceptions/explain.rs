@@ -86,8 +86,8 @@ impl Session {
         };
         let calls = inf.engine.call_sites(&cx, Scope::Line);
         let call = calls.into_iter().find(|c| c.call_pc == Some(site.pc))?;
-        let (receiver, interface, method) = receiver_of(&call)?;
-        Some(format!("{receiver}{interface} is nil, calling {method}"))
+        let (receiver, method) = receiver_of(&call)?;
+        Some(format!("{receiver} is nil, calling {method}"))
     }
 
     /// A value method through a nil pointer: the call that the frame is in.
@@ -105,22 +105,24 @@ impl Session {
         };
         let calls = inf.engine.call_sites(&cx, Scope::Line);
         let call = calls.into_iter().find(|c| c.in_progress)?;
-        let (receiver, interface, method) = receiver_of(&call)?;
-        let holds = if interface.is_empty() { "is" } else { "holds" };
-        Some(format!("{receiver}{interface} {holds} a nil pointer, calling {method}"))
+        let (receiver, method) = receiver_of(&call)?;
+        let holds = if call.interface_name.is_some() { "holds" } else { "is" };
+        Some(format!("{receiver} {holds} a nil pointer, calling {method}"))
     }
 }
 
-/// Receiver as written, its interface type in parentheses, method.
-fn receiver_of(call: &dispatch::CallSite) -> Option<(String, String, String)> {
-    let method = call.method.clone().or_else(|| {
-        let written = call.expression.as_deref()?;
-        written.rsplit_once('.').map(|(_, m)| m.trim().to_string())
-    })?;
-    let written = call.expression.as_deref()?;
+/// The receiver as written with its interface type in parentheses, and the method. Without the source: the interface type alone.
+fn receiver_of(call: &dispatch::CallSite) -> Option<(String, String)> {
+    let Some(written) = call.expression.as_deref() else {
+        return Some((format!("the {}", call.interface_name.as_ref()?), call.method.clone()?));
+    };
+    let method = match &call.method {
+        Some(method) => method.clone(),
+        None => written.rsplit_once('.')?.1.trim().to_string(),
+    };
     let receiver = written.strip_suffix(method.as_str())?.trim_end().strip_suffix('.')?.trim_end();
     let interface = call.interface_name.as_ref().map(|i| format!(" ({i})")).unwrap_or_default();
-    Some((receiver.to_string(), interface, method))
+    Some((format!("{receiver}{interface}"), method))
 }
 
 /// Parts of operations, each once.
