@@ -224,6 +224,18 @@ fn build(w: &World<'_>, a: &Analysis, hit: &Hit, call: &Machine, written: Option
     }
     match &hit.outcome {
         Outcome::Known(chain) => known(w, &mut c, hit, chain, Some(call)),
+        other => without_target(&mut c, other),
+    }
+    if c.kind == CallKind::Closure && c.chain.iter().any(|l| l.kind == Some("-fm")) {
+        c.kind = CallKind::MethodValue;
+    }
+    c
+}
+
+/// Why a call has no target.
+fn without_target(c: &mut CallSite, outcome: &Outcome) {
+    match outcome {
+        Outcome::Known(_) => {}
         Outcome::Panics(why) => {
             c.state = State::Panics;
             c.reason = Some(why.clone());
@@ -233,10 +245,6 @@ fn build(w: &World<'_>, a: &Analysis, hit: &Hit, call: &Machine, written: Option
             c.reason = Some((*why).into());
         }
     }
-    if c.kind == CallKind::Closure && c.chain.iter().any(|l| l.kind == Some("-fm")) {
-        c.kind = CallKind::MethodValue;
-    }
-    c
 }
 
 fn kind_of(call: &Machine, site: Option<&Site>, written: Option<&SourceCall>) -> CallKind {

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::known;
+use super::{known, without_target};
 use crate::api::{CallKind, CallSite, Certainty, Chain, Role, SiteKind, State};
 use crate::engine::{Analysis, World};
 use crate::matching::Machine;
@@ -99,14 +99,7 @@ pub(super) fn reflected_row(w: &World<'_>, hit: &Hit, call: &CallSite, order: us
             known(w, &mut c, &plain, chain, None);
             c.reason.get_or_insert_with(|| "called by reflection".into());
         }
-        Outcome::Panics(why) => {
-            c.state = State::Panics;
-            c.reason = Some(why.clone());
-        }
-        Outcome::Pending(why) => {
-            c.state = State::Pending;
-            c.reason = Some((*why).into());
-        }
+        other => without_target(&mut c, other),
     }
     Some(c)
 }
@@ -226,10 +219,7 @@ pub(super) fn open_coded(
                 known(w, &mut c, &Hit { target: None, ..hit.clone() }, chain, None);
                 c.reason.get_or_insert_with(|| "runs when the function returns".into());
             }
-            Some((_, Outcome::Panics(why))) => {
-                c.state = State::Panics;
-                c.reason = Some(why.clone());
-            }
+            Some((_, panics @ Outcome::Panics(_))) => without_target(&mut c, panics),
             _ => {}
         }
         add.push(c);
