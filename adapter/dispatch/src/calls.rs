@@ -21,9 +21,19 @@ mod unwritten;
 impl Engine {
     /// The calls of a frame's line in evaluation order, those already done left out; the one in progress is marked.
     pub fn call_sites(&self, cx: &Context<'_>, scope: Scope) -> Vec<CallSite> {
+        self.calls_of(cx, scope, false)
+    }
+
+    /// The same, with tier 2: callees of the line that must run first are run in a sandbox. What rests on that is speculative, the
+    /// rest is as without it. The program notices nothing.
+    pub fn speculate(&self, cx: &Context<'_>, scope: Scope) -> Vec<CallSite> {
+        self.calls_of(cx, scope, true)
+    }
+
+    fn calls_of(&self, cx: &Context<'_>, scope: Scope, speculate: bool) -> Vec<CallSite> {
         let read_only = |a: u64| cx.image.is_read_only(a);
         let w = World { engine: self, image: cx.image, mem: cx.mem, read_only: &read_only };
-        let mut out = line_calls(&w, cx).unwrap_or_default();
+        let mut out = line_calls(&w, cx, speculate).unwrap_or_default();
         if scope == Scope::Function {
             rest_of_function(&w, cx, &mut out);
         }
@@ -36,7 +46,7 @@ pub(crate) fn lookup_pc(cx: &Context<'_>) -> u64 {
     if cx.top { cx.regs.pc() } else { cx.regs.pc().wrapping_sub(1) }
 }
 
-fn line_calls(w: &World<'_>, cx: &Context<'_>) -> Option<Vec<CallSite>> {
+fn line_calls(w: &World<'_>, cx: &Context<'_>, speculate: bool) -> Option<Vec<CallSite>> {
     let pc = lookup_pc(cx);
     let f = w.image.functions().at(pc)?;
     let a = w.engine.analysis(w.image, f)?;
@@ -45,11 +55,16 @@ fn line_calls(w: &World<'_>, cx: &Context<'_>) -> Option<Vec<CallSite>> {
     let line = Line::of(&stack, cx.inline_depth)?;
     let mut on_line: Vec<usize> = matching::sites_on(w, &a, &line);
     let text = cx.source.source(&at.file);
-    let mut predictor = Predictor::new(*w, a.clone(), line);
-    if text.as_deref().is_some_and(|t| is_return(t, at.line)) {
-        predictor = predictor.returning();
+    let returns = text.as_deref().is_some_and(|t| is_return(t, at.line));
+    let predictor = |line| {
+        let p = Predictor::new(*w, a.clone(), line);
+        if returns { p.returning() } else { p }
+    };
+    let mut prediction = predictor(line).run(cx.regs, !cx.top);
+    if speculate && prediction.leaves_open() {
+        let again = Line::of(&stack, cx.inline_depth)?;
+        prediction.adopt(predictor(again).speculating().run(cx.regs, !cx.top));
     }
-    let mut prediction = predictor.run(cx.regs, !cx.top);
     on_line.extend(prediction.hits.iter().filter_map(|h| h.site).filter(|k| runs_deferred(w, &a, *k)));
     on_line.sort_unstable();
     on_line.dedup();
@@ -145,7 +160,7 @@ fn complete(
         p.hits.push(Hit {
             site: Some(k),
             inlined: None,
-            outcome: direct.map_or(Outcome::Pending(pending), |c| Outcome::Known(Box::new(c))),
+            outcome: direct.map_or(Outcome::Pending(pending.into()), |c| Outcome::Known(Box::new(c))),
             itab: site.constant_itab,
             target: match site.kind {
                 SiteKind::Static { target } | SiteKind::Constant { target } => Some(target),
@@ -211,7 +226,7 @@ fn build(w: &World<'_>, a: &Analysis, hit: &Hit, call: &Machine, written: Option
         span: written.map(|s| s.span),
         call_pc: site.as_ref().map(|s| s.pc),
         conditional: hit.conditional,
-        certainty: if hit.stale.any() { Certainty::Stale } else { Certainty::Certain },
+        certainty: hit.stale.certainty(),
         reason: None,
         target: None,
         chain: Vec::new(),
@@ -242,7 +257,7 @@ fn without_target(c: &mut CallSite, outcome: &Outcome) {
         }
         Outcome::Pending(why) => {
             c.state = State::Pending;
-            c.reason = Some((*why).into());
+            c.reason = Some(why.to_string());
         }
     }
 }
@@ -344,6 +359,9 @@ fn known(w: &World<'_>, c: &mut CallSite, hit: &Hit, chain: &Chain, call: Option
     }
     if chain.body.as_ref().is_some_and(|b| b.folded) {
         c.reason.get_or_insert_with(|| "the body has no instructions of its own".into());
+    }
+    if c.certainty == Certainty::Speculative && c.reason.is_none() {
+        c.reason = Some("found by running what comes before in a sandbox".into());
     }
     if c.certainty == Certainty::Stale && c.reason.is_none() {
         let who = if hit.stale.by_call() { "a call in between" } else { "another goroutine" };
@@ -496,7 +514,7 @@ fn rest_of_function(w: &World<'_>, cx: &Context<'_>, out: &mut Vec<CallSite>) {
         let hit = Hit {
             site: Some(k),
             inlined: None,
-            outcome: Outcome::Pending("its line has not been reached"),
+            outcome: Outcome::Pending("its line has not been reached".into()),
             itab: site.constant_itab,
             target: None,
             stale: Stale::CALL,

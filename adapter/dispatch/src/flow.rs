@@ -417,6 +417,11 @@ fn one(code: &Code, i: usize, op: &Op, moved: &mut i64, out: &mut Vec<(Loc, Expr
         }
         Op::Choose { dst, .. } => define(&Dst::Reg(*dst), Expr::Unknown, 8, *moved),
         Op::SetCond { dst, .. } => define(dst, Expr::Unknown, 1, *moved),
+        Op::Simd { dst: Dst::Vec(r, _), .. } => {
+            define(&Dst::Vec(*r, 0), Expr::Unknown, 8, *moved);
+            define(&Dst::Vec(*r, 1), Expr::Unknown, 8, *moved);
+        }
+        Op::Simd { dst, .. } => define(dst, Expr::Unknown, 8, *moved),
         Op::Clobber { dst, size } => define(dst, Expr::Unknown, *size, *moved),
         Op::Special { op, dst, src, size } => special(op, dst, src, *size, *moved, &mut define),
     }

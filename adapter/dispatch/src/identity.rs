@@ -317,6 +317,7 @@ impl<'t, 'a> Compare<'t, 'a> {
             | Op::SetCond { dst, .. }
             | Op::Clobber { dst, .. } => frame(dst),
             Op::Special { dst, src, .. } => frame(dst) && !matches!(src, crate::model::Src::Mem(_)),
+            Op::Simd { src, .. } => !matches!(src, crate::model::Src::Mem(_)),
             Op::Lea { .. } | Op::Choose { .. } | Op::ClobberFlags => true,
         })
     }

@@ -5,6 +5,7 @@
 
 mod arith;
 mod ops;
+mod simd;
 mod stale;
 
 use machine::{Arch, Memory, Reg, Regs};
@@ -80,6 +81,8 @@ pub(crate) struct Machine<'a> {
     fake: u64,
     fault: Option<V>,
     read_only: &'a (dyn Fn(u64) -> bool + Sync),
+    /// In the sandbox: the rest of a register of which a byte is written counts as zero. No compiled code looks at it.
+    pub(crate) lenient: bool,
     /// Unknown-address stores happened: all memory but safe slots is uncertain.
     wild: bool,
 }
@@ -106,6 +109,7 @@ impl<'a> Machine<'a> {
             fake: FAKE,
             fault: None,
             read_only,
+            lenient: false,
             wild: false,
         };
         let n = if arch == Arch::Amd64 { 16 } else { 32 };
@@ -157,6 +161,20 @@ impl<'a> Machine<'a> {
 
     pub(crate) fn sp(&self) -> Value {
         self.reg(sp_reg(self.arch))
+    }
+
+    pub(crate) fn set_stack_pointer(&mut self, n: u64) {
+        self.set_reg(sp_reg(self.arch), Some(V::new(n)));
+    }
+
+    /// A store went to an address that isn't known: nothing in memory is certain any more.
+    pub(crate) fn lost_track(&self) -> bool {
+        self.wild
+    }
+
+    /// Size of the overlay.
+    pub(crate) fn written_words(&self) -> usize {
+        self.over.len()
     }
 
     /// All registers but SP, FP and g become unknown, as after a call.
@@ -297,6 +315,18 @@ impl<'a> Machine<'a> {
             self.wild = true;
             return;
         }
+        self.copy_bytes(to, from, len);
+    }
+
+    /// Zeroes `len` bytes; the caller bounds them.
+    pub(crate) fn clear(&mut self, at: u64, len: u64) {
+        for i in 0..len {
+            self.put_byte(at.wrapping_add(i), Some(0), Stale::NONE);
+        }
+    }
+
+    /// Copies as memmove does; the caller bounds the length.
+    pub(crate) fn copy_bytes(&mut self, to: u64, from: u64, len: u64) {
         let bytes: Vec<Option<(u8, Stale)>> = (0..len).map(|i| self.byte(from.wrapping_add(i))).collect();
         let doubt = self.doubt(from);
         for (i, b) in bytes.into_iter().enumerate() {
@@ -357,7 +387,7 @@ impl<'a> Machine<'a> {
                 let v = match (size, v) {
                     (8, v) => v,
                     (4, v) => v.map(|v| V { n: v.n & 0xffff_ffff, ..v }),
-                    (_, Some(v)) => self.reg(*r).map(|old| {
+                    (_, Some(v)) => self.reg(*r).or(self.lenient.then_some(V::new(0))).map(|old| {
                         let mask = mask(size);
                         V { n: (old.n & !mask) | (v.n & mask), stale: v.stale | old.stale }
                     }),

@@ -37,6 +37,7 @@ mod resolve;
 mod results;
 mod scan;
 mod source;
+mod speculate;
 mod stripped;
 mod tables;
 mod typegraph;

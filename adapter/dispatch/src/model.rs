@@ -148,6 +148,30 @@ pub(crate) enum Special {
     RepStos,
 }
 
+/// Vector operations; `dst` takes part as the first operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Simd {
+    Xor,
+    Or,
+    And,
+    /// !dst & src
+    AndNot,
+    /// 0xff where bytes are equal.
+    EqualBytes,
+    UnpackLowBytes,
+    ShuffleBytes,
+    ShuffleLowWords,
+    ShuffleHighWords,
+    ShuffleDwords,
+    ShiftLeftBytes,
+    ShiftRightBytes,
+    /// An element of so many bytes, at the place that `imm` says.
+    Insert(u8),
+    /// The top bit of each byte, into a general register.
+    SignMask,
+    AesRound,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Op {
     /// `size` bytes of `src`, extended to `wide` bytes, into `dst`. A 4-byte register write zeroes the upper half; 1- and 2-byte ones keep it.
@@ -197,6 +221,13 @@ pub(crate) enum Op {
         dst: Dst,
         src: Src,
         size: u8,
+    },
+    /// 16 bytes: a vector register as a whole, or memory.
+    Simd {
+        op: Simd,
+        dst: Dst,
+        src: Src,
+        imm: u8,
     },
     /// Written with an unknown value; `size` bytes.
     Clobber {

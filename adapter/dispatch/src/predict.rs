@@ -6,6 +6,7 @@ mod line;
 mod merge;
 mod met;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use image::InlineFrame;
@@ -18,6 +19,7 @@ use crate::engine::{Analysis, World};
 use crate::exec::{self, Modelled};
 use crate::interp::{Machine, Stale, Step, V};
 use crate::model::{Dst, Flow, Inst, Op, Target};
+use crate::speculate::{self, Budget};
 
 const MAX_INSTRUCTIONS: usize = 3000;
 const MAX_PATHS: usize = 24;
@@ -40,7 +42,7 @@ use merge::merge;
 pub(crate) enum Outcome {
     Known(Box<Chain>),
     Panics(String),
-    Pending(&'static str),
+    Pending(Cow<'static, str>),
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +94,8 @@ struct Path<'a> {
     left_at: u64,
     /// Inlined callee that the last instruction was in.
     inside: Option<String>,
+    /// Why the sandbox could not run a callee of this path.
+    stopped: Option<String>,
 }
 
 impl<'a> Path<'a> {
@@ -106,6 +110,7 @@ impl<'a> Path<'a> {
             off_line: self.off_line,
             left_at: self.left_at,
             inside: self.inside.clone(),
+            stopped: self.stopped.clone(),
         }
     }
 }
@@ -121,6 +126,8 @@ pub(crate) struct Predictor<'a> {
     defers: Option<OpenCoded>,
     /// The way from here to the function's deferred calls belongs to the line: it is a `return`.
     returns: bool,
+    /// Callees are run in the sandbox where they can't be otherwise.
+    sandbox: Option<Budget>,
 }
 
 /// Open-coded defers of the frame: the address of the byte with their bits, and of the func value of each.
@@ -152,7 +159,14 @@ impl<'a> Predictor<'a> {
             frame: (0, 0),
             defers: None,
             returns: false,
+            sandbox: None,
         }
+    }
+
+    /// Runs the line's callees in a sandbox: tier 2.
+    pub(crate) fn speculating(mut self) -> Self {
+        self.sandbox = Some(Budget::new());
+        self
     }
 
     /// The line is a `return` statement: what is deferred runs as a part of it.
@@ -198,6 +212,7 @@ impl<'a> Predictor<'a> {
             off_line: 0,
             left_at: 0,
             inside: None,
+            stopped: None,
         }];
         let mut done: Vec<(Vec<Hit>, End)> = Vec::new();
         let mut budget = MAX_INSTRUCTIONS;
@@ -469,18 +484,45 @@ impl<'a> Predictor<'a> {
         Ok(Some(other))
     }
 
+    /// Tier 2 of a call, where it is asked for and nothing before it is in doubt.
+    fn sandboxed(&mut self, p: &mut Path<'a>, target: V, return_pc: u64) -> bool {
+        let Some(budget) = self.sandbox.as_mut() else { return false };
+        if p.m.dirty || p.m.lost_track() || target.stale.by_call() {
+            return false;
+        }
+        match speculate::run(&self.w, &mut p.m, target.n, return_pc, budget) {
+            Ok(()) => {
+                p.m.branches |= target.stale | Stale::SPECULATIVE;
+                true
+            }
+            Err(why) => {
+                let f = self.w.image.functions().at(target.n);
+                let name = f.map_or_else(String::new, |f| crate::names::display(self.w.image, f.name()));
+                p.stopped.get_or_insert_with(|| format!("{name} can't be run in the sandbox: {why}"));
+                false
+            }
+        }
+    }
+
     fn after_call(&mut self, p: &mut Path<'a>, target: Option<V>, return_pc: u64) -> Result<(), End> {
         let Some(t) = target else {
             self.unknown_callee(p, None);
             return Ok(());
         };
         let name = self.w.image.functions().at(t.n).map(|f| f.name().to_string()).unwrap_or_default();
+        if self.sandbox.is_some() && !p.m.dirty && speculate::assertion(&self.w, &mut p.m, &name) {
+            p.m.branches |= Stale::SPECULATIVE;
+            return Ok(());
+        }
         match exec::model(&self.w, &mut p.m, &name, t.n) {
             Modelled::Done => return Ok(()),
             Modelled::Panics => return Err(End::Panics),
             Modelled::No => {}
         }
         if !t.stale.by_call() && exec::run_callee(&self.w, &mut p.m, t.n, return_pc) {
+            return Ok(());
+        }
+        if self.sandboxed(p, t, return_pc) {
             return Ok(());
         }
         self.unknown_callee(p, Some(t.n));

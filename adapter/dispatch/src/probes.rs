@@ -210,6 +210,7 @@ fn faults(code: &Code, op: &Op) -> bool {
         Op::Special { op, dst: d, src: s, .. } => {
             matches!(op, Special::Div { .. } | Special::RepMovs | Special::RepStos) || dst(d) || src(s)
         }
+        Op::Simd { src: s, .. } => src(s),
         Op::Lea { .. } | Op::ClobberFlags => false,
     }
 }

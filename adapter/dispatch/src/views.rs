@@ -405,3 +405,26 @@ impl MethodSets<'_> {
         id.or_else(|| typegraph::pointer_to(self.image, self.mem, t))
     }
 }
+
+/// The functions that an itab of (interface, type) has, in slot order; `None` inside: the type doesn't implement the interface.
+/// `None`: that is not sure.
+pub(crate) fn functions_for(
+    image: &Image,
+    mem: &dyn Memory,
+    typ: u64,
+    interface: u64,
+) -> Option<Option<Vec<u64>>> {
+    if missing_method(image, mem, typ, interface).ok()?.is_some() {
+        return Some(None);
+    }
+    let ty = image.type_of(TypeId::Runtime(interface), mem).ok()?;
+    let Shape::Interface { methods: Some(wanted), .. } = &ty.shape else { return None };
+    let have = image.methods_of(typ, mem).ok()?;
+    let function = |w: &image::Imethod| {
+        let fits = |m: &&image::Method| {
+            m.name == w.name && (exported(&w.name) || m.package == w.package || m.package.is_none())
+        };
+        have.iter().find(fits)?.ifn
+    };
+    wanted.iter().map(function).collect::<Option<Vec<u64>>>().map(Some)
+}

@@ -25,6 +25,7 @@ mod profiles;
 mod random;
 mod servers;
 mod signals;
+mod speculation;
 mod stepping;
 mod support;
 mod through;

@@ -86,7 +86,7 @@ pub(super) fn reflected_row(w: &World<'_>, hit: &Hit, call: &CallSite, order: us
     let mut c = CallSite {
         kind: CallKind::Reflect,
         order: order as u32,
-        certainty: if stale.any() { Certainty::Stale } else { Certainty::Certain },
+        certainty: stale.certainty(),
         target: None,
         chain: Vec::new(),
         body: None,
@@ -133,7 +133,7 @@ pub(super) fn callback_rows(
                 src.text.clone()
             }),
             state: State::Known,
-            certainty: if chain.stale.any() { Certainty::Stale } else { via.certainty },
+            certainty: via.certainty.max(chain.stale.certainty()),
             reason: Some(if crate::coroutine::is_resume(&callee) {
                 format!("resumed by {}", src.callee)
             } else {
@@ -212,7 +212,7 @@ pub(super) fn open_coded(
         };
         match hits.next().map(|h| (h, &h.outcome)) {
             Some((hit, Outcome::Known(chain))) => {
-                c.certainty = if hit.stale.any() { Certainty::Stale } else { Certainty::Certain };
+                c.certainty = hit.stale.certainty();
                 c.conditional = hit.conditional;
                 c.deferred_at = hit.defers;
                 c.reason = None;

@@ -58,7 +58,7 @@ fn vector(r: u32) -> Option<R> {
 
 /// A decoded operand.
 #[derive(Clone, Copy)]
-enum Opd {
+pub(super) enum Opd {
     Reg(R, u8),
     /// ah, bh, ch, dh and anything else that isn't a general or vector register.
     Other,
@@ -68,7 +68,7 @@ enum Opd {
 }
 
 impl Opd {
-    fn src(self) -> Option<Src> {
+    pub(super) fn src(self) -> Option<Src> {
         Some(match self {
             Opd::Reg(r, _) => Src::Reg(r),
             Opd::Vec(r, _) => Src::Vec(r, 0),
@@ -95,10 +95,10 @@ impl Opd {
     }
 }
 
-struct Insn64<'a> {
-    id: u32,
+pub(super) struct Insn64<'a> {
+    pub(super) id: u32,
     n: usize,
-    o: [Opd; 4],
+    pub(super) o: [Opd; 4],
     /// Operand i is written.
     written: [bool; 4],
     rep: bool,
@@ -157,7 +157,7 @@ pub(super) fn lift(insn: &Insn<'_>, detail: &InsnDetail<'_>, ops: &mut Vec<Op>) 
     if let Some(flow) = control(&i, ops) {
         return flow;
     }
-    if moves(&i, ops) || arithmetic(&i, ops) || special(&i, ops) {
+    if moves(&i, ops) || arithmetic(&i, ops) || special(&i, ops) || super::simd::lift(&i, ops) {
         return Flow::Next;
     }
     ops.clear();

@@ -6,6 +6,7 @@
 mod amd64;
 mod arm64;
 mod operands;
+mod simd;
 
 use std::cell::OnceCell;
 

@@ -56,13 +56,18 @@ impl Machine<'_> {
                 self.write(dst, v, 1);
             }
             Op::Special { op, dst, src, size } => self.special(*op, dst, src, *size),
+            Op::Simd { op, dst, src, imm } => self.simd(*op, dst, src, *imm),
             Op::Clobber { dst, size } => self.write(dst, None, (*size).max(1)),
             Op::ClobberFlags => self.flags = None,
         }
     }
 
     pub(super) fn alu(&mut self, op: Alu, dst: &Dst, a: &Src, b: &Src, size: u8, how: Flags) {
-        let (x, y) = (self.read(a, size, false), self.read(b, size, false));
+        let (mut x, mut y) = (self.read(a, size, false), self.read(b, size, false));
+        if op == Alu::Sbb && a == b {
+            // The borrow alone, whatever the register holds.
+            (x, y) = (Some(V::new(0)), Some(V::new(0)));
+        }
         if self.fault.is_some() {
             return;
         }
@@ -262,7 +267,18 @@ impl Machine<'_> {
             },
             _ => None,
         };
-        self.flags = None;
+        self.flags = match (op, out) {
+            // Carry and overflow: the upper half says something. The other flags are undefined.
+            (Special::MulWide { signed }, Some((low, high, stale))) => {
+                let (low, high) = (truncate(low, size), truncate(high, size));
+                let sign = truncate(((extend(low, size) as i64) >> 63) as u64, size);
+                let over = high != if signed { sign } else { 0 };
+                let f =
+                    FlagBits { zero: false, sign: false, carry: Some(over), overflow: over, parity: false };
+                Some((f, stale))
+            }
+            _ => None,
+        };
         self.write(&Dst::Reg(0), out.map(|o| V { n: truncate(o.0, size), stale: o.2 }), size);
         if size > 1 {
             self.write(&Dst::Reg(1), out.map(|o| V { n: truncate(o.1, size), stale: o.2 }), size);

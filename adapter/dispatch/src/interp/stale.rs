@@ -2,6 +2,8 @@
 
 use std::ops::{BitOr, BitOrAssign};
 
+use crate::api::Certainty;
+
 /// What a value rests on; nothing: it will be so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stale(u8);
@@ -13,8 +15,24 @@ impl Stale {
     /// Memory that another goroutine may change.
     pub(crate) const SHARED: Stale = Stale(2);
 
+    /// Callees were run in the sandbox on the way.
+    pub(crate) const SPECULATIVE: Stale = Stale(4);
+
+    pub(crate) fn is_speculative(self) -> bool {
+        self.0 & Stale::SPECULATIVE.0 != 0
+    }
+
     pub(crate) fn any(self) -> bool {
         self.0 != 0
+    }
+
+    /// What may be promised of an answer that rests on it.
+    pub(crate) fn certainty(self) -> Certainty {
+        match self {
+            s if s.is_speculative() => Certainty::Speculative,
+            s if s.any() => Certainty::Stale,
+            _ => Certainty::Certain,
+        }
     }
 
     pub(crate) fn by_call(self) -> bool {

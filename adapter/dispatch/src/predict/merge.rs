@@ -58,17 +58,52 @@ pub(super) fn merge(paths: Vec<(Vec<Hit>, End)>) -> Prediction {
     out
 }
 
+impl Hit {
+    fn is_open(&self) -> bool {
+        matches!(self.outcome, Outcome::Pending(_)) || self.stale.any()
+    }
+
+    fn is_for(&self, other: &Hit) -> bool {
+        self.site.is_some() && self.site == other.site
+    }
+}
+
+impl Prediction {
+    /// Something could be answered better by running callees.
+    pub(crate) fn leaves_open(&self) -> bool {
+        self.incomplete || self.hits.iter().any(Hit::is_open)
+    }
+
+    /// Takes the sandbox's answers where there are none that are certain. Whether a call is reached stays as it was known without.
+    pub(crate) fn adopt(&mut self, other: Prediction) {
+        for new in other.hits {
+            match self.hits.iter_mut().find(|h| h.is_for(&new)) {
+                Some(old) if old.is_open() => {
+                    let conditional = old.conditional;
+                    // A way that ends in doubt too is no better, but says why.
+                    if new.stale.is_speculative() || matches!(old.outcome, Outcome::Pending(_)) {
+                        *old = Hit { conditional, ..new };
+                    }
+                }
+                Some(_) => {}
+                None if new.site.is_some() => self.hits.push(Hit { conditional: true, ..new }),
+                None => {}
+            }
+        }
+    }
+}
+
 pub(super) fn unite(old: &mut Hit, new: &Hit) {
     old.stale |= new.stale;
     old.conditional |= new.conditional;
     if !agree(&old.outcome, &new.outcome) {
-        old.outcome = Outcome::Pending("decided by a branch of this line");
+        old.outcome = Outcome::Pending("decided by a branch of this line".into());
         old.target = None;
     }
     if let (Some((a, on)), Some((b, also))) = (&mut old.reflected, &new.reflected) {
         *on |= *also;
         if !agree(a, b) {
-            *a = Outcome::Pending("decided by a branch of this line");
+            *a = Outcome::Pending("decided by a branch of this line".into());
         }
     }
     if old.itab != new.itab {

@@ -19,7 +19,10 @@ impl<'a> Predictor<'a> {
         let mut hit = Hit {
             site: Some(k),
             inlined: None,
-            outcome: Outcome::Pending("decided by a value that this line computes first"),
+            outcome: Outcome::Pending(match &p.stopped {
+                Some(why) => why.clone().into(),
+                None => "decided by a value that this line computes first".into(),
+            }),
             itab: itab.map(|v| v.n).or(site.constant_itab),
             target: target.map(|t| t.n),
             stale: p.m.branches | target.map_or(Stale::NONE, |t| t.stale),
@@ -87,7 +90,9 @@ impl<'a> Predictor<'a> {
         let outcome = match (chain.body.is_some(), &chain.will_panic) {
             (_, Some(why)) => Outcome::Panics(why.clone()),
             (true, None) => Outcome::Known(Box::new(chain)),
-            (false, None) => Outcome::Pending("decided by a reflect.Value that this line computes first"),
+            (false, None) => {
+                Outcome::Pending("decided by a reflect.Value that this line computes first".into())
+            }
         };
         Some((outcome, stale))
     }

@@ -62,7 +62,7 @@ fn noise_gives_answers_without_a_panic() {
                         source: &NoSource,
                     };
                     let calls = engine.call_sites(&cx, Scope::Function);
-                    for c in &calls {
+                    for c in calls.iter().chain(&engine.speculate(&cx, Scope::Line)) {
                         let _ = (dispatch::label(c), engine.plan(&cx, c));
                     }
                     asked += 1;
@@ -125,7 +125,8 @@ fn ask_everything(image: &Image, r: &mut Random) -> usize {
         }
         regs.set_pc(f.entry() + r.next() % len);
         let cx = Context { image, mem: image, regs: &regs, top: true, inline_depth: 0, source: &NoSource };
-        for c in engine.call_sites(&cx, Scope::Function) {
+        let both = [engine.call_sites(&cx, Scope::Function), engine.speculate(&cx, Scope::Line)];
+        for c in both.into_iter().flatten() {
             let _ = (dispatch::label(&c), engine.plan(&cx, &c));
         }
         engine.resolve(image, image, f.entry(), Some(&regs));

@@ -261,7 +261,7 @@ pub struct Common {
     /// Packages in which plain steps don't stop: globs of import paths; `std` is the standard library.
     #[serde(deserialize_with = "value::texts")]
     pub skip_packages: Vec<String>,
-    /// Run the line in a sandbox to predict targets that are not decided yet. Not yet.
+    /// Run callees of the line in a sandbox, without any effect on the program, to predict targets that are not decided yet.
     pub speculate: bool,
     /// In-process probes for fast tracing. Not yet.
     pub probes: Probes,

@@ -64,7 +64,6 @@ fn pending_common() -> Vec<Pending> {
         ("followExec", Value::Bool(false), "child processes run untraced"),
         ("followExecRegex", Value::String(String::new()), "child processes run untraced"),
         ("showStringer", Value::Bool(false), "String and Error methods are not called"),
-        ("speculate", Value::Bool(false), "pending targets are resolved when the call is reached"),
         ("probes", Value::String("auto".into()), "no probes are set in any case"),
     ]
 }

@@ -76,8 +76,12 @@ impl Session {
     fn dispatch_command(&mut self, rest: &str, a: &t::EvaluateArguments) -> Answer {
         let words: Vec<&str> = rest.split_whitespace().collect();
         match words.as_slice() {
-            [] => self.dispatch_table(a.frame_id, Scope::Line),
-            ["function"] => self.dispatch_table(a.frame_id, Scope::Function),
+            [] => self.dispatch_table(a.frame_id, Scope::Line, false),
+            ["function"] => self.dispatch_table(a.frame_id, Scope::Function, false),
+            ["speculate"] => self.dispatch_table(a.frame_id, Scope::Line, true),
+            ["speculate", "function"] | ["function", "speculate"] => {
+                self.dispatch_table(a.frame_id, Scope::Function, true)
+            }
             ["step"] => self.dispatch_step_command(None),
             ["step", n] => match n.parse() {
                 Ok(n) => self.dispatch_step_command(Some(n)),
@@ -88,13 +92,14 @@ impl Session {
                 Err(_) => Answer::Error(format!("{n:?} is not a row of the table; write dispatch chain N")),
             },
             _ => Answer::Error(
-                "write dispatch, dispatch function, dispatch step [N] or dispatch chain N".into(),
+                "write dispatch, dispatch function, dispatch speculate, dispatch step [N] or dispatch chain N".into(),
             ),
         }
     }
 
-    fn dispatch_table(&mut self, frame: Option<i64>, scope: Scope) -> Answer {
-        match self.line_calls(frame, scope) {
+    fn dispatch_table(&mut self, frame: Option<i64>, scope: Scope, speculate: bool) -> Answer {
+        let speculate = speculate || self.settings.common.speculate;
+        match self.calls_of_frame(frame, scope, speculate) {
             Err(e) => Answer::Error(e.cause()),
             Ok(calls) if calls.is_empty() => Answer::Text("no calls here".into()),
             Ok(calls) => Answer::Text(calls.iter().map(row).collect::<Vec<_>>().join("\n")),

@@ -33,7 +33,7 @@ pub(crate) const COMMANDS: &[(&str, &str)] = &[
     ("help", "help: this list"),
     (
         "dispatch",
-        "dispatch [function] | dispatch step [N] | dispatch chain N: the calls of the line and their targets",
+        "dispatch [function] [speculate] | dispatch step [N] | dispatch chain N: the calls of the line and their targets",
     ),
     ("itab", "itab EXPR | itab 0xADDR: the itab behind an interface value or at an address"),
     ("iface", "iface 0xADDR: the two words there as an interface value with methods"),

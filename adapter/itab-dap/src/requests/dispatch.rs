@@ -16,6 +16,16 @@ use crate::{
 impl Session {
     /// The calls of a frame's line (or function), in evaluation order, each with the id that a step takes.
     pub(crate) fn line_calls(&mut self, frame: Option<i64>, scope: Scope) -> Result<Vec<KnownCall>, Refused> {
+        self.calls_of_frame(frame, scope, self.settings.common.speculate)
+    }
+
+    /// The same; `speculate`: callees of the line that must run first are run in a sandbox, without any effect on the program.
+    pub(crate) fn calls_of_frame(
+        &mut self,
+        frame: Option<i64>,
+        scope: Scope,
+        speculate: bool,
+    ) -> Result<Vec<KnownCall>, Refused> {
         let handle = self.frame(frame)?;
         let sources = Arc::clone(&self.sources);
         let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
@@ -27,7 +37,10 @@ impl Session {
             inline_depth: handle.frame.inline_depth,
             source: &*sources,
         };
-        let sites = inf.engine.call_sites(&cx, scope);
+        let sites = match speculate {
+            true => inf.engine.speculate(&cx, scope),
+            false => inf.engine.call_sites(&cx, scope),
+        };
         Ok(sites.into_iter().map(|site| self.call_sites.note(handle.goid, handle.index, site)).collect())
     }
 
@@ -40,7 +53,8 @@ impl Session {
                 return r.answer(Err(Refused::Dispatch(why).into()));
             }
         };
-        let body = self.line_calls(a.frame_id, scope).map(|calls| {
+        let speculate = a.speculate.unwrap_or(self.settings.common.speculate);
+        let body = self.calls_of_frame(a.frame_id, scope, speculate).map(|calls| {
             let count = a.count.filter(|n| *n > 0).unwrap_or(usize::MAX);
             let sites =
                 calls.iter().skip(a.start.unwrap_or(0)).take(count).map(|c| self.present_call(c)).collect();

@@ -144,7 +144,8 @@ impl Process {
         let vectors =
             (0..16).filter_map(|i| bytes.get(xmm + 16 * i..xmm + 16 * i + 16)?.try_into().ok()).collect();
         r.set_vectors(vectors);
-        let fs = xmm + 16 * 16 + 4;
+        // mxcsr and orig_rax lie between.
+        let fs = xmm + 16 * 16 + 4 + 8;
         if bytes.len() >= fs + 8 {
             r.tls = word(fs);
         }
