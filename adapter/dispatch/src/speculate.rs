@@ -15,7 +15,7 @@ use crate::interp::{Machine, Step, V};
 use crate::{tables, views};
 
 const MAX_INSTRUCTIONS: usize = 400_000;
-const MAX_TIME: Duration = Duration::from_millis(400);
+const MAX_TIME: Duration = Duration::from_secs(2);
 const MAX_DEPTH: usize = 100;
 /// Words of the overlay.
 const MAX_WORDS: usize = 200_000;

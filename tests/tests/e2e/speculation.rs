@@ -50,7 +50,11 @@ fn measured(fixture: &Fixture) {
         let is = |state: &str, certainty: Value| {
             second["state"] == json!(state) && second["certainty"] == certainty
         };
-        let right = match REFUSED.iter().find(|r| r.0 == *mark) {
+        // Without optimisation a `defer` is a record of the runtime's.
+        let recorded = fixture.mode == Mode::Debug && ["locked", "once"].contains(mark);
+        let refused =
+            if recorded { Some(&("", "a deferred call")) } else { REFUSED.iter().find(|r| r.0 == *mark) };
+        let right = match refused {
             Some((_, why)) => {
                 let reason = second["reason"].as_str().unwrap_or_default();
                 is("pending", Value::Null)
