@@ -163,7 +163,7 @@ func recovered(any) {}
 //go:noinline
 func deferLoop(all []Shape) int {
 	for _, s := range all {
-		defer s.Area() // into: main.(*Square).Area
+		defer s.Area() // into: main.(*Square).Area|main.Circle.Area
 	}
 	return len(all) // into: main.Circle.Area
 }

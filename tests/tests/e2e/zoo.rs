@@ -21,7 +21,7 @@ const MAX_SESSIONS: usize = 40;
 const MAX_FRUITLESS: usize = 3;
 /// Lines where no breakpoint stops, and targets that are not listed because there are no types.
 const MAX_UNSEEN: usize = 4;
-const MAX_UNLISTED: usize = 14;
+const MAX_UNLISTED: usize = 3;
 /// Stops in one session.
 const MAX_STOPS: usize = 400;
 
@@ -106,13 +106,14 @@ impl<'a> Walk<'a> {
                 continue;
             }
             for name in &it.expected {
-                let listed = it.log.iter().any(|step| name.split('|').any(|n| step.contains(n)));
-                if !listed && !self.fixture.mode.has_dwarf() {
-                    unlisted.push(format!("{}:{line} {name}", base(path)));
+                if name.split('|').any(|n| it.landed.iter().any(|l| same(n, l, self.fixture.mode))) {
                     continue;
                 }
-                if !name.split('|').any(|n| it.landed.iter().any(|l| same(n, l, self.fixture.mode))) {
-                    let place = format!("{}:{line}", base(path));
+                let place = format!("{}:{line}", base(path));
+                let listed = it.log.iter().any(|step| name.split('|').any(|n| step.contains(n)));
+                if !listed && !self.fixture.mode.has_dwarf() {
+                    unlisted.push(format!("{place} {name}"));
+                } else {
                     let log = it.log.join("\n    ");
                     let landed = &it.landed;
                     self.problems
