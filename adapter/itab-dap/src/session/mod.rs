@@ -5,6 +5,7 @@
 
 mod attach;
 mod calls;
+mod entering;
 mod events;
 mod exceptions;
 mod handles;
