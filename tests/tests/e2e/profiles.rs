@@ -100,7 +100,7 @@ fn sampled(toolchain: &Toolchain, fixture: &Fixture, folder: &Path) -> (PathBuf,
         if truth["total"] >= ENOUGH {
             return (profile, truth);
         }
-        println!("{}: again, only {} ms were sampled", fixture.title(), truth["total"]);
+        eprintln!("{}: again, only {} ms were sampled", fixture.title(), truth["total"]);
     }
     panic!("{}: no profile with {ENOUGH} ms of samples", fixture.title());
 }
