@@ -34,6 +34,43 @@ fn at(fixture: &Fixture, backend: &str, marks: &[&str]) -> (Session, i64) {
     (session, thread)
 }
 
+/// A value method behind its wrapper: the method set of the value has the itab's slots, and results are the method's, not the wrapper's.
+#[test]
+fn slots_of_a_held_value_and_results_behind_a_wrapper() {
+    let fixture = debug("dispatch");
+    let (mut session, thread) = at(&fixture, "auto", &["measure"]);
+    session.client.ok("continue", json!({"threadId": thread}));
+    let thread = session.stopped().thread;
+    session.frames(thread);
+    let frame = session.frame;
+    let answer = session
+        .client
+        .ok("evaluate", json!({"expression": "methods s", "context": "repl", "frameId": frame}));
+    let methods = answer["result"].as_str().expect("text");
+    assert!(methods.lines().any(|l| l.starts_with("0 Area main.Circle.Area")), "{methods}");
+    let body = session.client.ok("itab/methods", json!({"expression": "s", "frameId": frame}));
+    let area = body["methods"].as_array().into_iter().flatten().find(|m| m["name"] == json!("Area"));
+    assert_eq!(area.map(|m| &m["slot"]), Some(&json!(0)), "{body}");
+
+    let id = sites(&mut session)[0]["id"].clone();
+    session.client.ok("itab/dispatchStep", json!({"threadId": thread, "siteId": id}));
+    let thread = session.stopped().thread;
+    session.place(thread);
+    let stop = session.step("stepOut", thread);
+    session.frames(stop.thread);
+    let scopes = session.client.ok("scopes", json!({"frameId": session.frame}));
+    let references: Vec<i64> = scopes["scopes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|s| s["variablesReference"].as_i64())
+        .collect();
+    let names: Vec<String> =
+        references.into_iter().flat_map(|r| session.children(r)).map(|child| child.name).collect();
+    assert!(names.iter().any(|n| n.starts_with("main.Circle.Area returned")), "{names:?}");
+    session.client.end();
+}
+
 /// One call site, five receivers: pointer, value (wrapper), embedded interface, promoted pointer, generic.
 #[test]
 fn five_receivers_at_one_site() {

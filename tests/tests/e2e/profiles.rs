@@ -93,6 +93,7 @@ fn cum(toolchain: &Toolchain, profile: &Path) -> BTreeMap<String, i64> {
 }
 
 /// A profile with samples: where the machine is busy with others, the timers of a run of one second may hardly come.
+#[allow(clippy::print_stderr, reason = "how often it had to run says how busy the machine was")]
 fn sampled(toolchain: &Toolchain, fixture: &Fixture, folder: &Path) -> (PathBuf, BTreeMap<String, i64>) {
     for _ in 0..5 {
         let profile = profiled(fixture, folder);

@@ -181,7 +181,9 @@ impl Start<'_> {
         let mut found: Vec<Temporary> = Vec::new();
         let mut below: Option<&Frame> = None;
         for frame in self.stack.frames.iter().filter(|f| !f.inlined) {
-            let Some(callee) = below.replace(frame) else { continue };
+            // A wrapper passes on what its body returns: the author knows the body.
+            let callee = if frame.wrapper && below.is_some() { below } else { below.replace(frame) };
+            let Some(callee) = callee else { continue };
             if frame.frame_offset >= self.origin.frame_offset && frame.pc == self.origin.pc {
                 continue;
             }

@@ -143,10 +143,10 @@ impl Session {
         expression: Option<&str>,
         frame: Option<i64>,
     ) -> Result<Vec<MethodRow>, Refused> {
-        let id = match (ty, expression) {
+        let (id, held_by) = match (ty, expression) {
             (Some(name), _) => {
                 let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
-                find_type(&inf.engine, &inf.process(), name).map_err(Refused::Dispatch)?
+                (find_type(&inf.engine, &inf.process(), name).map_err(Refused::Dispatch)?, None)
             }
             (None, Some(text)) => {
                 let handle = self.frame(frame)?;
@@ -155,15 +155,28 @@ impl Session {
             (None, None) => return Err(Refused::Dispatch("give a type or an expression".into())),
         };
         let Some(inf) = self.inferior.as_ref() else { return Err(Refused::Ended) };
-        inf.engine.methods(&inf.image, &**inf.memory(), id).map_err(Refused::Dispatch)
+        let of = |id| inf.engine.methods(&inf.image, &**inf.memory(), id).map_err(Refused::Dispatch);
+        let mut rows = of(id)?;
+        // A value in an interface: its itab has slots for the interface's methods.
+        for slot in held_by.map(of).transpose()?.unwrap_or_default() {
+            if let Some(row) = rows.iter_mut().find(|r| r.name == slot.name) {
+                row.slot = slot.slot;
+            }
+        }
+        Ok(rows)
     }
 
-    fn type_of_expression(&mut self, handle: &FrameHandle, text: &str) -> Result<TypeId, Refused> {
+    /// The type of an expression; for an interface the concrete one that it holds, and the interface.
+    fn type_of_expression(
+        &mut self,
+        handle: &FrameHandle,
+        text: &str,
+    ) -> Result<(TypeId, Option<TypeId>), Refused> {
         let item = self.evaluate_item(handle, text, Place::Other, None)?;
         self.look(Some(handle), None, Detail::Row, |look| {
             match golang::interface(look.view.process, &item.value) {
-                golang::Interface::Dynamic(d) => d.value.ty,
-                _ => item.value.ty,
+                golang::Interface::Dynamic(d) => (d.value.ty, Some(item.value.ty)),
+                _ => (item.value.ty, None),
             }
         })
     }
