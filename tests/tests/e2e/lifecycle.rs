@@ -80,6 +80,8 @@ fn the_client_goes_away() {
                 "terminate" => {
                     session.client.ok("terminate", json!({}));
                     session.client.event("terminated");
+                    let console = session.client.output("console");
+                    assert!(console.contains("was terminated, as you asked."), "{console}");
                     // Helix and VS Code disconnect afterwards; until then the adapter lives.
                     std::thread::sleep(Duration::from_millis(100));
                     session.client.end();

@@ -28,7 +28,12 @@ impl Session {
             Event::Exited { code } => self.on_exit(code),
             // As Delve: the number of the signal, negated... but clients read exit codes as unsigned: 128 + n as shells do.
             Event::Signalled { signal } => {
-                self.console(&format!("Process {} was killed by signal {}.", self.pid(), signal.0));
+                let end = if std::mem::take(&mut self.end_wanted) && signal.0 == libc::SIGKILL {
+                    "terminated, as you asked".to_string()
+                } else {
+                    format!("killed by signal {}", signal.0)
+                };
+                self.console(&format!("Process {} was {end}.", self.pid()));
                 self.on_exit(128 + signal.0);
             }
             Event::Exec { tid, path } => self.on_exec(tid, &path),

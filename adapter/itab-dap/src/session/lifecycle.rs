@@ -105,7 +105,10 @@ impl Session {
         match self.state {
             State::Ended => {}
             State::Starting | State::Building => self.tell_terminated(),
-            _ => self.kill_program(),
+            _ => {
+                self.end_wanted = true;
+                self.kill_program();
+            }
         }
     }
 

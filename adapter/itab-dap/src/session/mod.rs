@@ -117,6 +117,8 @@ pub(crate) struct Session {
     pub(crate) selected: Option<u64>,
     pub(crate) current: Option<Reported>,
     pause_wanted: Option<u64>,
+    /// The client asked for the program's end.
+    end_wanted: bool,
     step: Option<Step>,
     pub(crate) returned: Option<crate::control::results::Returned>,
     /// Where the last step ended in what is left of a body without instructions, and how that is shown.
@@ -199,6 +201,7 @@ impl Session {
             selected: None,
             current: None,
             pause_wanted: None,
+            end_wanted: false,
             step: None,
             returned: None,
             folded: None,
