@@ -107,7 +107,7 @@ fn line_calls(w: &World<'_>, cx: &Context<'_>, speculate: bool) -> Option<Vec<Ca
             at_return(f, &mut c, call);
         }
         let after = source.len() + machine.len() + callbacks.len();
-        if c.kind == CallKind::Deferred {
+        if call.starts == Some(CallKind::Deferred) {
             callbacks.extend(further_deferred(hit, &c, after));
         } else if let Some(reflected) = reflected_row(w, hit, &c, after) {
             callbacks.push(reflected);
