@@ -70,11 +70,7 @@ pub(crate) fn landing(
         let name = image.functions().at(target).map(|f| f.name()).unwrap_or_default();
         if let Some((starter, reached)) = STARTERS.iter().find(|(n, _)| *n == name) {
             let funcval = started_function(process, regs, starter)?;
-            let entry = mem.read_u64(funcval).map_err(|e| format!("the func value at {funcval:#x}: {e}"))?;
-            let mut inside = regs.clone();
-            inside.set(image.arch().context(), funcval);
-            let landing = arrive(engine.resolve(image, mem, entry, Some(&inside)), None, *reached)?;
-            return Ok(Landing { deferred: (*reached == Reached::Deferred).then_some(funcval), ..landing });
+            return of_funcval(engine, process, regs, funcval, *reached);
         }
         return arrive(engine.resolve(image, mem, target, Some(regs)), return_pc(site), Reached::ByCall);
     }
@@ -152,18 +148,19 @@ pub(crate) fn reflected(engine: &Engine, process: &Process<'_>, regs: &Regs) -> 
     arrive(engine.resolve_reflected(process.image, process.mem, regs), None, Reached::ByCall)
 }
 
-/// What a func value runs when it is called as a deferred call. `regs`: of a thread of that goroutine in Go code; wrappers of older
-/// versions look at their g first.
-pub(crate) fn deferred(
+/// What a func value runs when the runtime calls it later. `regs`: of a thread of that goroutine in Go code; wrappers of older versions
+/// look at their g first.
+pub(crate) fn of_funcval(
     engine: &Engine,
     process: &Process<'_>,
     regs: &Regs,
     funcval: u64,
+    reached: Reached,
 ) -> Result<Landing, String> {
     let entry = process.mem.read_u64(funcval).map_err(|e| format!("the func value at {funcval:#x}: {e}"))?;
     let mut inside = regs.clone();
     inside.set(process.image.arch().context(), funcval);
-    let landing =
-        arrive(engine.resolve(process.image, process.mem, entry, Some(&inside)), None, Reached::Deferred)?;
-    Ok(Landing { deferred: Some(funcval), ..landing })
+    let chain = engine.resolve(process.image, process.mem, entry, Some(&inside));
+    let landing = arrive(chain, None, reached)?;
+    Ok(Landing { deferred: (reached == Reached::Deferred).then_some(funcval), ..landing })
 }

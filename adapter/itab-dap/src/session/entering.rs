@@ -22,6 +22,9 @@ impl Session {
         chosen: Option<&dispatch::CallSite>,
         calls: &[Arc<Site>],
     ) -> Vec<Temporary> {
+        if calls.is_empty() {
+            return Vec::new();
+        }
         let (origin, process) = (start.origin, start.process);
         let plain = *kind == StepKind::In;
         let on_line = calls_of_line(start.engine, process, origin, start.depth);
@@ -39,13 +42,18 @@ impl Session {
             chosen => chosen.cloned().into_iter().collect(),
         };
         for (index, site) in calls.iter().enumerate() {
-            let call = predicted.iter().find(|c| c.call_pc == Some(site.pc));
-            let certain = certain_landing(start.engine, process, site, call);
-            if plain && certain.is_some() && calls_runtime(process, site) {
+            let runtime = plain && calls_runtime(process, site);
+            let first = is_first(site);
+            let certain = if runtime || first {
+                let call = predicted.iter().find(|c| c.call_pc == Some(site.pc));
+                certain_landing(start.engine, process, site, call)
+            } else {
+                None
+            };
+            if runtime && certain.is_some() {
                 continue;
             }
-            let straight =
-                certain.filter(|l| is_first(site) && !(plain && self.is_skipped(process, l.stop_pc)));
+            let straight = certain.filter(|l| first && !(plain && self.is_skipped(process, l.stop_pc)));
             watched.push(match straight {
                 Some(landing) => body_of_call(origin.frame_offset, &landing, arrow(kind)),
                 None => Temporary {

@@ -6,7 +6,7 @@ use target::{NotChanged, Tid};
 
 use super::{Session, entering::calls_of_line, stop::Reported};
 use crate::control::{
-    landing::{Landing, deferred},
+    landing::{Landing, Reached, of_funcval},
     plan::{Start, goroutine_end},
     results::results_after_return,
     step::{Meaning, Origin, Step, StepKind, Temporary, pending},
@@ -184,7 +184,8 @@ impl Session {
         let made = pending(&process, step.origin.goid, frame.frame_offset);
         let landed = made.into_iter().find(|f| !before.contains(f)).ok_or("nothing was deferred".to_string());
         let thread = process.threads.iter().find(|t| t.tid == tid.0).ok_or("the thread is gone".to_string());
-        let landed = landed.and_then(|f| deferred(&inf.engine, &process, &thread?.regs, f));
+        let landed =
+            landed.and_then(|f| of_funcval(&inf.engine, &process, &thread?.regs, f, Reached::Deferred));
         let landed = landed.or_else(|why| body.map(Landing::of_deferred).ok_or(why));
         let what = match &step.kind {
             StepKind::Into { what, .. } => what.clone(),
